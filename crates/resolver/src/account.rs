@@ -1,0 +1,130 @@
+//! An account and how a login or a revocation changes it. Pure, so that every store applies the same rules.
+
+use resolver_api::{Profile, User};
+
+use crate::clock::Moment;
+use crate::ids::UserId;
+
+/// An account, as a store keeps it. Times are Unix seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Stable for life.
+    pub id: UserId,
+    /// A disabled account gets no session.
+    pub is_disabled: bool,
+    /// When the newest session began. Never goes back, also when the clock does.
+    pub last_auth_time: u64,
+    /// Sessions that began up to and including this second have ended; 0 for none.
+    pub sessions_not_before: u64,
+    /// A name for display.
+    pub name: Sourced,
+    /// An `https` address of a picture.
+    pub picture: Sourced,
+}
+
+/// A field that WeChat fills, until somebody else does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sourced {
+    /// The value, if there is one.
+    pub value: Option<String>,
+    /// Whether WeChat's word goes. False once the person or an administrator has set or cleared the field.
+    pub is_from_wechat: bool,
+}
+
+impl Account {
+    /// An account whose first login is now.
+    pub fn new(id: UserId, profile: Option<&Profile>, now: Moment) -> Self {
+        let blank = Sourced { value: None, is_from_wechat: true };
+        let account = Self { id, is_disabled: false, last_auth_time: 0, sessions_not_before: 0, name: blank.clone(), picture: blank };
+        account.signed_in(profile, now).0
+    }
+
+    /// The account after a login, and the login's `auth_time`.
+    pub fn signed_in(mut self, profile: Option<&Profile>, now: Moment) -> (Self, u64) {
+        // A session that begins in the second of a revocation, or before it by a clock that stepped back, must not count as revoked.
+        let auth_time = now.seconds().max(self.sessions_not_before.saturating_add(1));
+        self.last_auth_time = self.last_auth_time.max(auth_time);
+        if let Some(profile) = profile {
+            self.name.refresh(profile.nickname.as_deref());
+            self.picture.refresh(profile.picture.as_deref());
+        }
+        (self, auth_time)
+    }
+
+    /// The account after every session that it has now was ended.
+    pub fn signed_out_everywhere(mut self, now: Moment) -> Self {
+        // Also the sessions that began in the future, by a clock that has stepped back since.
+        self.sessions_not_before = now.seconds().max(self.last_auth_time).max(self.sessions_not_before);
+        self
+    }
+
+    /// The account, as applications may see it.
+    pub fn to_user(&self) -> User {
+        User {
+            id: self.id.to_string(),
+            name: self.name.value.clone(),
+            picture: self.picture.value.clone(),
+            phone_number: None,
+            phone_number_verified: None,
+        }
+    }
+}
+
+impl Sourced {
+    /// Takes WeChat's value. A login without one says nothing: many methods bring no profile.
+    fn refresh(&mut self, value: Option<&str>) {
+        if let Some(value) = value.filter(|_| self.is_from_wechat) {
+            self.value = Some(value.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Moment {
+        Moment::from_unix(Duration::from_secs(seconds))
+    }
+
+    fn profile(nickname: &str) -> Profile {
+        Profile { nickname: Some(nickname.into()), picture: None }
+    }
+
+    #[test]
+    fn wechat_refreshes_a_name_until_somebody_else_sets_it() {
+        let account = Account::new(Uuid::nil(), Some(&profile("晓明")), at(100));
+        let (account, _) = account.signed_in(Some(&profile("小明😀")), at(101));
+        assert_eq!(account.name.value.as_deref(), Some("小明😀"));
+
+        let (mut account, _) = account.signed_in(None, at(102));
+        assert_eq!(account.name.value.as_deref(), Some("小明😀"), "a login without a profile says nothing");
+
+        account.name = Sourced { value: Some("Wang Xiaoming".into()), is_from_wechat: false };
+        let (account, _) = account.signed_in(Some(&profile("晓明")), at(103));
+        assert_eq!(account.name.value.as_deref(), Some("Wang Xiaoming"));
+    }
+
+    #[test]
+    fn a_login_in_the_second_of_a_revocation_is_after_it() {
+        let account = Account::new(Uuid::nil(), None, at(100)).signed_out_everywhere(at(100));
+        assert_eq!(account.sessions_not_before, 100);
+        let (account, auth_time) = account.signed_in(None, at(100));
+        assert_eq!(auth_time, 101);
+
+        let account = account.signed_out_everywhere(at(100));
+        assert_eq!(account.sessions_not_before, 101, "that session has ended too");
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_neither_saves_a_session_nor_ends_a_new_one() {
+        let account = Account::new(Uuid::nil(), None, at(10_000)).signed_out_everywhere(at(6_400));
+        assert_eq!(account.sessions_not_before, 10_000);
+        let (_, auth_time) = account.signed_in(None, at(6_401));
+        assert_eq!(auth_time, 10_001);
+    }
+}

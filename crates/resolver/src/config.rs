@@ -1,0 +1,193 @@
+//! What an operator says, by flags and the environment, and what is made of it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+use crate::policy::{ConnectorPolicy, Policies, Registration};
+use crate::state::Limits;
+use crate::tokens::{TokenError, Tokens};
+
+/// The environment variable that holds tokens. There is no flag for them: every user of a machine can read its command lines.
+pub const TOKENS_VARIABLE: &str = "WXGATE_RESOLVER_TOKENS";
+
+/// Answers the wxgate filter: which account does a WeChat identity belong to?
+///
+/// Callers need a token: at least 32 random characters, given in the environment variable WXGATE_RESOLVER_TOKENS (several
+/// with commas between) or in the file --token-file (one a line). All of them are accepted, so that callers can be moved from an old one
+/// to a new one.
+#[derive(Debug, Parser)]
+#[command(name = "wxgate-resolver", version)]
+pub struct Args {
+    /// The address to listen on; port 0 takes a free one
+    #[arg(long, env = "WXGATE_RESOLVER_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8300")]
+    pub listen: SocketAddr,
+
+    /// Where the data is: sqlite:PATH. The file is made where there is none
+    #[arg(long, env = "WXGATE_RESOLVER_DATABASE", value_name = "URL", default_value = "sqlite:wxgate.db")]
+    pub database: Database,
+
+    /// A file with tokens, one a line
+    #[arg(long, env = "WXGATE_RESOLVER_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// Whether a person whom nobody knows gets an account
+    #[arg(long, env = "WXGATE_RESOLVER_REGISTRATION", value_name = "POLICY", default_value = "open")]
+    pub registration: Registration,
+
+    /// The longest session.absolute_seconds of any filter: the revocation of a user is kept for so long
+    #[arg(long, env = "WXGATE_RESOLVER_LONGEST_SESSION_SECONDS", value_name = "SECONDS", default_value_t = 31_536_000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=315_360_000))]
+    pub longest_session_seconds: u64,
+
+    /// The most requests that are worked on at once; the next one gets 503
+    #[arg(long, env = "WXGATE_RESOLVER_IN_FLIGHT", value_name = "NUMBER", default_value_t = 256)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    pub in_flight: u16,
+
+    /// How the log is written, to standard error
+    #[arg(long, env = "WXGATE_RESOLVER_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// What is logged: error, warn, info, debug, trace, or a filter such as info,wxgate_resolver=debug
+    #[arg(long, env = "WXGATE_RESOLVER_LOG", value_name = "FILTER", default_value = "info")]
+    pub log: String,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where the data is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+}
+
+/// Why the configuration cannot be used. Never holds a token.
+#[derive(Debug)]
+pub enum ConfigError {
+    /// The file of tokens could not be read.
+    TokenFile(PathBuf, std::io::Error),
+    /// The tokens are not good enough.
+    Tokens(TokenError),
+}
+
+impl Args {
+    /// The tokens of the variable's value, in the order that they stand there, then those of the file.
+    pub fn tokens(&self, variable: Option<&str>) -> Result<Tokens, ConfigError> {
+        let file = self.token_file.as_deref().map(read).transpose()?;
+        let of_variable = variable.into_iter().filter(|value| !value.is_empty()).flat_map(|value| value.split(','));
+        let of_file = file.iter().flat_map(|text| text.lines()).filter(|line| !line.trim().is_empty());
+        Tokens::new(of_variable.chain(of_file).map(str::trim)).map_err(ConfigError::Tokens)
+    }
+
+    /// The policies.
+    pub fn policies(&self) -> Policies {
+        Policies::uniform(ConnectorPolicy { registration: self.registration })
+    }
+
+    /// The limits.
+    pub fn limits(&self) -> Limits {
+        Limits { in_flight: self.in_flight.into(), longest_session: Duration::from_secs(self.longest_session_seconds), ..Limits::default() }
+    }
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|error| ConfigError::TokenFile(path.to_owned(), error))
+}
+
+impl std::str::FromStr for Database {
+    type Err = String;
+
+    fn from_str(url: &str) -> Result<Self, String> {
+        let path = url.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
+        match path {
+            Some(path) if !path.is_empty() && !path.starts_with(':') && !path.contains('?') => Ok(Self::Sqlite(PathBuf::from(path))),
+            // The URL of another kind of database may hold a password.
+            _ => Err("expected sqlite:PATH, such as sqlite:/var/lib/wxgate/wxgate.db".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TokenFile(path, error) => write!(out, "the token file {} cannot be read: {error}", path.display()),
+            Self::Tokens(error) => write!(out, "{TOKENS_VARIABLE} and --token-file: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "a3f1c87e5b0d49268e7f1a2b3c4d5e6f";
+    const TWO: &str = "0c9b8a7f6e5d4c3b2a190817263544f3";
+    const THREE: &str = "4f1d5b7a9c3e20866e8f0a1b2c3d4e5f";
+
+    fn args(flags: &[&str]) -> Args {
+        Args::parse_from(["wxgate-resolver"].iter().chain(flags))
+    }
+
+    #[test]
+    fn tokens_come_from_the_environment_and_from_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("tokens");
+        std::fs::write(&file, format!("{TWO}\n\n  {THREE}\r\n")).unwrap();
+        let args = args(&["--token-file", file.to_str().unwrap()]);
+
+        let tokens = args.tokens(Some(ONE)).unwrap();
+        for token in [ONE, TWO, THREE] {
+            assert!(tokens.accept(token.as_bytes()));
+        }
+        assert!(!args.tokens(None).unwrap().accept(ONE.as_bytes()));
+        assert!(args.tokens(Some(&format!("{ONE}, {TWO}"))).unwrap().accept(TWO.as_bytes()));
+    }
+
+    #[test]
+    fn without_a_good_token_the_resolver_does_not_start() {
+        let message = |variable: Option<&str>| args(&[]).tokens(variable).unwrap_err().to_string();
+        assert!(message(None).contains("there is no token"));
+        assert!(message(Some("")).contains("there is no token"));
+        assert!(message(Some(&format!("{ONE},"))).contains("token 2 is shorter than 32 characters"));
+        assert!(message(Some("CANARY")).starts_with("WXGATE_RESOLVER_TOKENS and --token-file: token 1"));
+        assert!(!message(Some("CANARY")).contains("CANARY"));
+        let missing = args(&["--token-file", "/does/not/exist"]).tokens(Some(ONE)).unwrap_err();
+        assert!(missing.to_string().starts_with("the token file /does/not/exist cannot be read"));
+    }
+
+    #[test]
+    fn a_database_is_a_sqlite_path() {
+        let parse = |url: &str| url.parse::<Database>();
+        for (url, path) in [
+            ("sqlite:wxgate.db", "wxgate.db"),
+            ("sqlite://wxgate.db", "wxgate.db"),
+            ("sqlite:///var/wxgate.db", "/var/wxgate.db"),
+            ("sqlite:/var/wxgate.db", "/var/wxgate.db"),
+        ] {
+            assert_eq!(parse(url), Ok(Database::Sqlite(path.into())), "{url}");
+        }
+        for url in ["", "wxgate.db", "sqlite:", "sqlite::memory:", "sqlite:a.db?mode=ro", "postgres://me:CANARY@db/x"] {
+            assert!(!parse(url).unwrap_err().contains("CANARY"), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_flags_are_sound() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+}

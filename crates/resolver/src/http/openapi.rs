@@ -1,0 +1,47 @@
+//! The API as an OpenAPI 3.1 document. `openapi.json` beside `Cargo.toml` is a copy that a test keeps current.
+
+use axum::Json;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use super::{health, logins, revocations, users};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "wxgate resolver",
+        description = "Which account does a WeChat identity belong to, and which sessions have ended. Unknown fields are ignored by both sides. Times are Unix seconds.",
+    ),
+    paths(
+        logins::create,
+        logins::find,
+        revocations::revoke_session,
+        revocations::list,
+        users::revoke_sessions,
+        users::disable,
+        users::enable,
+        health::is_up,
+        health::is_ready,
+    ),
+    modifiers(&BearerToken),
+    security(("token" = [])),
+)]
+struct Api;
+
+struct BearerToken;
+
+impl Modify for BearerToken {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("One of the resolver's tokens.")).build();
+        api.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(token));
+    }
+}
+
+/// The document.
+pub fn api() -> utoipa::openapi::OpenApi {
+    Api::openapi()
+}
+
+pub(super) async fn document() -> Json<utoipa::openapi::OpenApi> {
+    Json(api())
+}

@@ -1,0 +1,106 @@
+//! The ids that the resolver makes up or is given: how they look, and where their randomness comes from.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use uuid::Uuid;
+
+use crate::clock::Moment;
+
+/// A user's id, a UUIDv7: stable for life, never given to anybody else.
+pub type UserId = Uuid;
+
+/// The operating system gave no random bytes.
+pub use getrandom::Error as EntropyError;
+
+/// A session's `sid`: 16 random bytes as 22 base64url characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(String);
+
+impl SessionId {
+    /// What [`SessionId::parse`] accepts, for people.
+    pub const EXPECTED: &str = "22 base64url characters";
+
+    /// A session id that nobody has seen before.
+    pub fn random() -> Result<Self, EntropyError> {
+        random_token().map(Self)
+    }
+
+    /// Reads an id that this resolver gave out; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        (text.len() == 22 && text.bytes().all(is_base64url)).then(|| Self(text.to_owned()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Names one login.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// What [`IdempotencyKey::parse`] accepts, for people.
+    pub const EXPECTED: &str = "64 lower-case hex digits";
+
+    /// Reads a key; `None` for anything but 64 lower-case hex digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        (text.len() == 64 && text.bytes().all(is_hex)).then(|| Self(text.to_owned()))
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A fresh UUIDv7: sorts roughly by `now`, and holds 74 random bits.
+pub(crate) fn fresh_uuid(now: Moment) -> Result<Uuid, EntropyError> {
+    let random = random_bytes::<10>()?;
+    Ok(uuid::Builder::from_unix_timestamp_millis(now.millis(), &random).into_uuid())
+}
+
+/// 128 random bits in base64url: nobody guesses it.
+pub(crate) fn random_token() -> Result<String, EntropyError> {
+    random_bytes::<16>().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
+}
+
+fn random_bytes<const N: usize>() -> Result<[u8; N], EntropyError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_session_id_is_22_characters_that_parse_again() {
+        let id = SessionId::random().unwrap();
+        assert_eq!(SessionId::parse(id.as_str()), Some(id));
+        for wrong in ["", "short", "AAAAAAAAAAAAAAAAAAAAA=", "AAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAA+"] {
+            assert_eq!(SessionId::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_64_lower_case_hex_digits() {
+        assert!(IdempotencyKey::parse(&"0f".repeat(32)).is_some());
+        for wrong in [String::new(), "0F".repeat(32), "0f".repeat(31), "0g".repeat(32), "é".repeat(32)] {
+            assert_eq!(IdempotencyKey::parse(&wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_uuid_is_of_version_7_and_carries_the_time_it_was_given() {
+        let id = fresh_uuid(Moment::from_unix(Duration::from_millis(0x0123_4567_89ab))).unwrap();
+        assert_eq!(id.get_version_num(), 7);
+        assert!(id.to_string().starts_with("01234567-89ab-7"), "{id}");
+    }
+}

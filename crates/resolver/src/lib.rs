@@ -1,0 +1,23 @@
+//! The resolver: which account does a WeChat identity belong to?
+//!
+//! It keeps users, their WeChat identities, the outcomes of recent logins, and revocations. It knows no WeChat secret, no
+//! cookie and no signing key. What it says to the filter is the crate `resolver-api`, in words `docs/resolver-api.md`.
+//!
+//! In reading order: [`login`] is the question and the decision, [`account`] what a login changes, [`store`] what is
+//! remembered, [`http`] the face of it all, [`serve`](serve()) runs it, [`config`] is what an operator says.
+
+pub mod account;
+pub mod clock;
+pub mod config;
+pub mod http;
+pub mod ids;
+pub mod login;
+pub mod policy;
+mod serve;
+mod state;
+pub mod store;
+pub mod tokens;
+
+pub use http::app;
+pub use serve::serve;
+pub use state::{AppState, Limits};

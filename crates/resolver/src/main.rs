@@ -1,0 +1,63 @@
+//! The resolver as a program: reads its configuration, opens its store, serves until it is told to stop.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use wxgate_resolver::config::{Args, Database, LogFormat, TOKENS_VARIABLE};
+use wxgate_resolver::store::SqliteStore;
+use wxgate_resolver::{AppState, serve};
+
+type Failure = Box<dyn std::error::Error>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("wxgate-resolver: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<(), Failure> {
+    start_log(&args)?;
+    let tokens = args.tokens(std::env::var(TOKENS_VARIABLE).ok().as_deref())?;
+    // Before anything can be under way, so that no signal is missed.
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let Database::Sqlite(path) = &args.database;
+    let store = SqliteStore::open(path).await?;
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}; expected a free address, see --listen", args.listen))?;
+
+    writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
+    let mut state = AppState::new(store, tokens);
+    state.policies = args.policies();
+    state.limits = args.limits();
+    serve(listener, Arc::new(state), async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+    .await?;
+    Ok(())
+}
+
+fn start_log(args: &Args) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&args.log).map_err(|error| format!("--log: {error}"))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    match args.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    // The place only: a panic's message may quote what it stumbled over.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(place = panic.location().map(tracing::field::display), "panic")));
+    Ok(())
+}

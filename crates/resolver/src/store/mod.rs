@@ -1,0 +1,134 @@
+//! What the resolver remembers: a trait, so that SQLite and PostgreSQL are two implementations under one suite of stories
+//! (`tests/stories/store.rs`).
+//!
+//! Each method is one transaction: it happens as a whole or, when it answers an error, not at all. The one exception
+//! is an error while committing, after which a repeated login tells what became of it (by its idempotency key).
+
+mod cursor;
+mod sqlite;
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use resolver_api::{LoginOutcome, RevocationFeed};
+
+use crate::clock::Moment;
+use crate::ids::{EntropyError, IdempotencyKey, SessionId, UserId};
+use crate::login::Login;
+use crate::policy::ConnectorPolicy;
+
+pub use sqlite::{OpenError, SqliteStore};
+
+/// How long the outcome of a login is kept under its idempotency key.
+pub const OUTCOME_KEPT: Duration = Duration::from_secs(600);
+
+/// The most revocations on one page: below 64 KiB of JSON.
+pub const REVOCATION_PAGE: usize = 500;
+
+/// Users, identities, the outcomes of recent logins, revocations.
+///
+/// Text is compared byte for byte, never folded and never trimmed.
+pub trait Store: Send + Sync + 'static {
+    /// Decides a login by [`decide`](crate::login::decide) and does what was decided, or answers what was decided for its key before.
+    fn login(&self, login: &Login, policy: ConnectorPolicy, now: Moment) -> impl Future<Output = Result<Answer, LoginError>> + Send;
+
+    /// The outcome of the login with this key, where one is kept.
+    fn find_outcome(&self, key: &IdempotencyKey, now: Moment) -> impl Future<Output = Result<Option<LoginOutcome>, StoreError>> + Send;
+
+    /// Ends a session; the revocation is in force until and including the second `expires_at`.
+    fn revoke_session(&self, session: &SessionId, expires_at: u64, now: Moment) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Ends every session that the user has now; in force for `longest_session`. False when nobody has this id.
+    fn revoke_user_sessions(
+        &self,
+        user: UserId,
+        longest_session: Duration,
+        now: Moment,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Refuses the user's further logins, and ends every session like [`Store::revoke_user_sessions`]. False when nobody has this id.
+    fn disable_user(&self, user: UserId, longest_session: Duration, now: Moment) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Lets the user log in again; sessions that have ended stay so. False when nobody has this id.
+    fn enable_user(&self, user: UserId) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// The revocations in force after a cursor of this store, oldest first, at most [`REVOCATION_PAGE`];
+    /// from the start when the cursor is empty or not of this store.
+    fn find_revocations(&self, after: &str, now: Moment) -> impl Future<Output = Result<RevocationFeed, StoreError>> + Send;
+
+    /// Deletes some outcomes and revocations that are over, and tells how many: 0 when none was left.
+    fn delete_expired(&self, now: Moment) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Answers when the store can be read.
+    fn check(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Waits for what is under way, and closes.
+    fn close(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// What a login led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The outcome.
+    pub outcome: LoginOutcome,
+    /// Whether an earlier request with this key had it decided.
+    pub is_replay: bool,
+}
+
+/// Why a login was not decided.
+#[derive(Debug)]
+pub enum LoginError {
+    /// The key was used for another question.
+    KeyReused,
+    /// The store failed.
+    Store(StoreError),
+}
+
+/// Why a store could not do what it was asked for. Displays without personal data.
+#[derive(Debug)]
+pub enum StoreError {
+    /// Others kept the database busy for too long; worth a retry.
+    Busy,
+    /// The database failed, for the reason given.
+    Database(Box<dyn std::error::Error + Send + Sync>),
+    /// A row held what this version cannot read.
+    Unreadable(&'static str),
+    /// The operating system gave no random bytes.
+    Entropy(EntropyError),
+}
+
+impl From<StoreError> for LoginError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<EntropyError> for StoreError {
+    fn from(error: EntropyError) -> Self {
+        Self::Entropy(error)
+    }
+}
+
+impl fmt::Display for LoginError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeyReused => write!(out, "the idempotency key was used for another login"),
+            Self::Store(error) => error.fmt(out),
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => write!(out, "the database was busy for too long"),
+            Self::Database(error) => write!(out, "the database failed: {error}"),
+            Self::Unreadable(what) => write!(out, "the database holds {what} that this version cannot read"),
+            Self::Entropy(error) => write!(out, "no random bytes: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for LoginError {}
+impl std::error::Error for StoreError {}

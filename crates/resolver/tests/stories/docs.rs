@@ -1,0 +1,60 @@
+//! The examples of `docs/resolver-api.md` are what both sides say.
+
+use resolver_api::{LoginOutcome, LoginRequest, Problem, RevocationFeed, RevokeSession};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use wxgate_resolver::login::Login;
+
+const PAGE: &str = include_str!("../../../../docs/resolver-api.md");
+
+/// The type that an example says it is of, and the example.
+fn examples() -> impl Iterator<Item = (&'static str, Value)> {
+    PAGE.split("```json ").skip(1).map(|rest| {
+        let (kind, rest) = rest.split_once('\n').unwrap();
+        let (json, _) = rest.split_once("```").unwrap();
+        (kind, serde_json::from_str(json).unwrap())
+    })
+}
+
+/// An example that its type reads and writes again knows every field by its right name.
+fn check<T: DeserializeOwned + Serialize>(example: &Value) -> T {
+    let read: T = serde_json::from_value(example.clone()).unwrap();
+    let mut written = serde_json::to_value(&read).unwrap();
+    // An example may leave out what is false.
+    for (field, value) in written.clone().as_object().unwrap() {
+        if *value == Value::Bool(false) && example.get(field).is_none() {
+            written.as_object_mut().unwrap().remove(field);
+        }
+    }
+    assert_eq!(written, *example);
+    read
+}
+
+#[test]
+fn the_examples_of_the_manual_are_right() {
+    let mut seen = 0;
+    for (kind, example) in examples() {
+        match kind {
+            "LoginRequest" => drop(Login::parse(check::<LoginRequest>(&example)).unwrap()),
+            "LoginOutcome" => drop(check::<LoginOutcome>(&example)),
+            "RevokeSession" => drop(check::<RevokeSession>(&example)),
+            "RevocationFeed" => drop(check::<RevocationFeed>(&example)),
+            "Problem" => drop(check::<Problem>(&example)),
+            other => panic!("an example of {other}"),
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 8);
+}
+
+#[test]
+fn the_manual_names_every_route_and_flag() {
+    let api = serde_json::to_value(wxgate_resolver::http::openapi::api()).unwrap();
+    let routes = api["paths"].as_object().unwrap().keys().cloned();
+    let command = <wxgate_resolver::config::Args as clap::CommandFactory>::command();
+    let flags = command.get_arguments().filter_map(|flag| flag.get_long()).map(|flag| format!("`--{flag}`"));
+    for word in routes.chain(flags) {
+        assert!(PAGE.contains(word.as_str()), "{word}");
+    }
+}

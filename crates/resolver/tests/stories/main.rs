@@ -1,0 +1,19 @@
+//! What the resolver does, told as stories. Each has a database of its own; none depends on another or on the machine's clock.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a story that goes wrong ends; clippy allows it in tests, but not in what they share"
+)]
+
+mod docs;
+mod histories;
+mod http;
+mod logs;
+mod openapi;
+mod program;
+mod sqlite;
+mod store;
+mod support;

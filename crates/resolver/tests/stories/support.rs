@@ -1,0 +1,115 @@
+//! The people, the times and the database that the stories are about.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use resolver_api::{LoginMethod, LoginOutcome, LoginRequest, Profile};
+use tempfile::TempDir;
+use wxgate_resolver::clock::Moment;
+use wxgate_resolver::ids::{IdempotencyKey, UserId};
+use wxgate_resolver::login::Login;
+use wxgate_resolver::policy::{ConnectorPolicy, Registration};
+use wxgate_resolver::store::{Answer, SqliteStore, Store};
+
+/// When the stories begin.
+pub(crate) const START: u64 = 1_800_000_000;
+
+pub(crate) const TOKEN: &str = "a3f1c87e5b0d49268e7f1a2b3c4d5e6f";
+
+pub(crate) const OPEN: ConnectorPolicy = ConnectorPolicy { registration: Registration::Open };
+pub(crate) const CLOSED: ConnectorPolicy = ConnectorPolicy { registration: Registration::Closed };
+
+/// The moment so many seconds into a story.
+pub(crate) fn at(seconds: u64) -> Moment {
+    Moment::from_unix(Duration::from_secs(START + seconds))
+}
+
+/// A key that no other login has.
+pub(crate) fn fresh_key() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("{:064x}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A login on the PC of the person with this openid, and nothing else about them.
+pub(crate) fn pc(openid: &str) -> LoginRequest {
+    LoginRequest {
+        idempotency_key: fresh_key(),
+        pool: "default".into(),
+        application: "shop".into(),
+        connector: "pc".into(),
+        method: LoginMethod::WebsiteQr,
+        platform: "main".into(),
+        app_id: "wx0000000000000001".into(),
+        openid: openid.into(),
+        unionid: None,
+        profile: None,
+        profile_available: false,
+    }
+}
+
+/// The same within WeChat, where the openid is another one.
+pub(crate) fn in_wechat(openid: &str) -> LoginRequest {
+    LoginRequest {
+        connector: "in-wechat".into(),
+        method: LoginMethod::OfficialAccountWeb,
+        app_id: "wx0000000000000002".into(),
+        ..pc(openid)
+    }
+}
+
+/// What more WeChat tells of the person.
+pub(crate) trait With {
+    fn unionid(self, unionid: &str) -> Self;
+    fn nickname(self, nickname: &str) -> Self;
+}
+
+impl With for LoginRequest {
+    fn unionid(self, unionid: &str) -> Self {
+        Self { unionid: Some(unionid.into()), ..self }
+    }
+
+    fn nickname(self, nickname: &str) -> Self {
+        Self { profile: Some(Profile { nickname: Some(nickname.into()), picture: None }), ..self }
+    }
+}
+
+pub(crate) fn checked(request: LoginRequest) -> Login {
+    Login::parse(request).unwrap()
+}
+
+pub(crate) fn key(request: &LoginRequest) -> IdempotencyKey {
+    IdempotencyKey::parse(&request.idempotency_key).unwrap()
+}
+
+/// Logs in where registration is open.
+pub(crate) async fn log_in<S: Store>(store: &S, request: LoginRequest, now: Moment) -> LoginOutcome {
+    let Answer { outcome, is_replay } = store.login(&checked(request), OPEN, now).await.unwrap();
+    assert!(!is_replay);
+    outcome
+}
+
+/// What the story needs to know of a login that went well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SignedIn {
+    pub(crate) user: UserId,
+    pub(crate) name: Option<String>,
+    pub(crate) session_id: String,
+    pub(crate) auth_time: u64,
+    pub(crate) new_user: bool,
+}
+
+pub(crate) fn signed_in(outcome: LoginOutcome) -> SignedIn {
+    match outcome {
+        LoginOutcome::SignedIn { user, session_id, auth_time, new_user, .. } => {
+            SignedIn { user: user.id.parse().unwrap(), name: user.name, session_id, auth_time, new_user }
+        }
+        other => panic!("not signed in: {other:?}"),
+    }
+}
+
+/// A new database, and the directory that vanishes with the story.
+pub(crate) async fn database() -> (SqliteStore, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path().join("wxgate.db")).await.unwrap();
+    (store, dir)
+}

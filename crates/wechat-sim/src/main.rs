@@ -1,0 +1,76 @@
+//! `wechat-sim`: the simulator as a server.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use wechat_sim::{Simulator, World};
+
+/// A WeChat to log in against: authorize pages, a phone, sns/*, and faults on demand.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    /// Where to listen; port 0 takes any free one, and the line on standard output says which.
+    #[arg(long, env = "WECHAT_SIM_LISTEN", default_value = "127.0.0.1:9400")]
+    listen: SocketAddr,
+
+    /// Accept a port in redirect_uri for localhost, 127.0.0.1 and *.localhost. WeChat never accepts one.
+    #[arg(long, env = "WECHAT_SIM_ALLOW_LOOPBACK_PORT")]
+    allow_loopback_port: bool,
+
+    /// Forgive what a client gets wrong on the way to an authorize page.
+    #[arg(long, env = "WECHAT_SIM_LENIENT")]
+    lenient: bool,
+
+    /// Start with the apps and people of this JSON file.
+    #[arg(long, env = "WECHAT_SIM_SEED", value_name = "FILE", conflicts_with = "demo")]
+    seed: Option<PathBuf>,
+
+    /// Start with four demo apps and three demo people.
+    #[arg(long, env = "WECHAT_SIM_DEMO")]
+    demo: bool,
+
+    /// Where phones reach this server, for the QR codes; by default the host that the page was asked for.
+    #[arg(long, env = "WECHAT_SIM_PUBLIC_ORIGIN", value_name = "ORIGIN")]
+    public_origin: Option<String>,
+
+    /// How long the QR page's long poll is held.
+    #[arg(long, env = "WECHAT_SIM_HOLD_SECONDS", default_value_t = 25)]
+    hold_seconds: u64,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let args = Args::parse();
+    let world = match &args.seed {
+        Some(file) => {
+            let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+            World::from_json(&text).map_err(|error| format!("{}: {error}", file.display()))?
+        }
+        None if args.demo => World::demo(),
+        None => World::default(),
+    };
+    let mut builder = Simulator::builder()
+        .strict(!args.lenient)
+        .allow_loopback_port(args.allow_loopback_port)
+        .hold(Duration::from_secs(args.hold_seconds))
+        .world(world);
+    if let Some(origin) = &args.public_origin {
+        builder = builder.public_origin(origin);
+    }
+    let listener = TcpListener::bind(args.listen).await.map_err(|error| format!("{}: {error}", args.listen))?;
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    println!("listening on http://{}", listener.local_addr()?);
+    let stop = async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    builder.build().serve_until(listener, stop).await?;
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! What WeChat does, told as stories; every refusal is shown. Each story has a WeChat of its own.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy.toml allows these in test functions; the helpers of these stories are tests too"
+)]
+
+mod binary;
+mod control_api;
+mod faults;
+mod official_account_web;
+mod serving;
+mod sns;
+mod support;
+mod website_qr;

@@ -1,0 +1,226 @@
+//! Everything that can go wrong with a login, and ONE table of what is then said to whom: [`LoginError::row`].
+
+use crate::step::Level;
+
+/// Why a visitor gets a page, or a program a JSON body, that is not what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginError {
+    /// A protected resource was asked for by something that cannot be sent to a login page.
+    LoginRequired,
+    /// A form was sent after the session had ended; its content went nowhere.
+    FormWithoutSession,
+    /// The browser came back from WeChat with no cookie at all.
+    CookiesNotKept,
+    /// The browser came back from WeChat without the cookie of the login that it began, or with another one's.
+    AttemptMissing,
+    /// The login took longer than ten minutes.
+    AttemptExpired,
+    /// The callback's parameters are not what WeChat sends.
+    CallbackMalformed,
+    /// The person tapped "refuse".
+    Denied,
+    /// WeChat does not know the code, or not any more.
+    CodeRejected,
+    /// WeChat asks to come back later.
+    WechatBusy,
+    /// WeChat could not be reached, or its answer makes no sense.
+    WechatUnavailable,
+    /// WeChat refuses our app id, secret, scope or address.
+    WechatMisconfigured,
+    /// WeChat has blocked or restricted this WeChat account.
+    WechatUserBlocked,
+    /// WeChat showed a snapshot of the page and gave a made-up identity.
+    SnapshotUser,
+    /// The resolver could not be reached, or is overloaded.
+    ResolverUnavailable,
+    /// The resolver refused our request, or its answer makes no sense.
+    ResolverRejected,
+    /// The openid and the unionid belong to two accounts.
+    ChooseAccount,
+    /// Nobody has this identity and no new account may be made.
+    RegistrationClosed,
+    /// The account is disabled.
+    UserDisabled,
+    /// The resolver refuses for a reason of its own.
+    PolicyRefused,
+    /// No such connector, or not at this application.
+    UnknownConnector,
+    /// Nothing here below our own path prefix.
+    NotFound,
+    /// Our endpoint does not take this method.
+    MethodNotAllowed,
+    /// A state-changing request that does not come from our own pages.
+    CrossSite,
+    /// A host that no application names, or an alias asked for with a method that cannot be redirected.
+    UnknownHost,
+    /// A request that no application could be given: no path, no host.
+    MalformedRequest,
+    /// We failed ourselves.
+    Internal,
+}
+
+/// What went wrong, with words for the operator. `detail` never holds a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What the visitor hears.
+    pub error: LoginError,
+    /// What the operator hears besides.
+    pub detail: String,
+}
+
+impl Failure {
+    /// A failure with words for the operator.
+    pub fn new(error: LoginError, detail: impl Into<String>) -> Self {
+        Self { error, detail: detail.into() }
+    }
+}
+
+/// One sentence in both languages of the pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// Simplified Chinese.
+    pub zh: &'static str,
+    /// English.
+    pub en: &'static str,
+}
+
+/// How the visitor goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WayOn {
+    /// A button that begins a new login.
+    LogIn,
+    /// Nothing that a button could do.
+    None,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The HTTP status.
+    pub status: u16,
+    /// In JSON bodies, on pages, in metrics and in log lines. Stable.
+    pub code: &'static str,
+    /// For the operator's log.
+    pub level: Level,
+    /// The page's heading.
+    pub title: Text,
+    /// What happened and what to do, in plain words.
+    pub explanation: Text,
+    /// The button.
+    pub way_on: WayOn,
+    /// Seconds for `Retry-After`.
+    pub retry_after: Option<u32>,
+}
+
+impl LoginError {
+    /// The stable name.
+    pub fn code(self) -> &'static str {
+        self.row().code
+    }
+
+    /// How loud its log line is.
+    pub fn level(self) -> Level {
+        self.row().level
+    }
+
+    /// What is said of it, to whom.
+    #[rustfmt::skip]
+    pub fn row(self) -> Row {
+        use Level::{Error, Info, Warn};
+        use WayOn::{LogIn, None as Nothing};
+        let row = |status, code, level, way_on, title: (&'static str, &'static str), explanation: (&'static str, &'static str)| Row {
+            status, code, level, way_on,
+            title: Text { zh: title.0, en: title.1 },
+            explanation: Text { zh: explanation.0, en: explanation.1 },
+            retry_after: match status { 503 => Some(5), _ => None },
+        };
+        match self {
+            Self::LoginRequired => row(401, "login_required", Info, LogIn,
+                ("请先登录", "Please log in"),
+                ("访问此内容需要登录。", "This needs a signed-in session.")),
+            Self::FormWithoutSession => row(401, "form_without_session", Info, LogIn,
+                ("登录已失效", "Your session has ended"),
+                ("您提交的内容没有发送。请重新登录，然后再提交一次。", "What you sent was not delivered. Log in again, then send it once more.")),
+            Self::CookiesNotKept => row(400, "cookies_not_kept", Info, LogIn,
+                ("浏览器没有保存 Cookie", "Your browser does not keep cookies"),
+                ("登录需要 Cookie。请在浏览器设置中允许此网站使用 Cookie（无痕模式或插件可能会拦截），然后重试。",
+                 "Logging in needs cookies. Allow them for this site in your browser's settings (private mode or an extension may block them), then try again.")),
+            Self::AttemptMissing => row(400, "attempt_missing", Info, LogIn,
+                ("请从头开始登录", "Please start logging in again"),
+                ("这次登录不是在当前浏览器中开始的，或者已经完成。请在同一个浏览器里重新开始。",
+                 "This login was not begun in this browser, or it is already finished. Start again, and stay in one browser.")),
+            Self::AttemptExpired => row(400, "attempt_expired", Info, LogIn,
+                ("登录已超时", "The login took too long"),
+                ("登录需要在十分钟内完成。请重新开始。", "A login has to be finished within ten minutes. Please start again.")),
+            Self::CallbackMalformed => row(400, "callback_malformed", Info, LogIn,
+                ("无法识别的登录请求", "We could not read this login"),
+                ("链接不完整或被改动过。请重新登录。", "The link is incomplete or was changed. Please log in again.")),
+            Self::Denied => row(403, "denied", Info, LogIn,
+                ("您已取消登录", "You cancelled the login"),
+                ("没有向本网站提供任何信息。需要时可以再次登录。", "Nothing was shared with this site. You can log in whenever you like.")),
+            Self::CodeRejected => row(400, "code_rejected", Info, LogIn,
+                ("微信登录凭证已失效", "WeChat's login code is no longer valid"),
+                ("凭证只能使用一次，并且很快过期。请重新登录。", "Such a code works once and only for a short time. Please log in again.")),
+            Self::WechatBusy => row(503, "wechat_busy", Warn, LogIn,
+                ("微信服务繁忙", "WeChat is busy"),
+                ("请稍等片刻再试。", "Please wait a moment and try again.")),
+            Self::WechatUnavailable => row(503, "wechat_unavailable", Warn, LogIn,
+                ("暂时无法连接微信", "WeChat cannot be reached right now"),
+                ("这不是您的问题。请稍后再试。", "This is not your fault. Please try again in a moment.")),
+            Self::WechatMisconfigured => row(500, "wechat_misconfigured", Error, Nothing,
+                ("微信登录配置有误", "WeChat login is not set up correctly"),
+                ("本网站的微信登录暂时不可用，请联系网站管理员，并提供下面的编号。",
+                 "WeChat login does not work on this site at the moment. Please tell its operators, and give them the reference below.")),
+            Self::WechatUserBlocked => row(403, "wechat_user_blocked", Info, Nothing,
+                ("微信限制了此次登录", "WeChat has blocked this login"),
+                ("该微信账号目前不能用于登录。请在微信中查看原因，或换一个微信号。",
+                 "This WeChat account cannot log in at the moment. See WeChat for the reason, or use another account.")),
+            Self::SnapshotUser => row(403, "snapshot_user", Info, LogIn,
+                ("请使用完整服务", "Open the full page first"),
+                ("微信目前显示的是网页快照，无法确认您的身份。请点击屏幕底部的“使用完整服务”，然后重新登录。",
+                 "WeChat is showing a snapshot of this page and does not say who you are. Tap “使用完整服务” (use the full service) at the bottom of the screen, then log in again.")),
+            Self::ResolverUnavailable => row(503, "accounts_unavailable", Warn, LogIn,
+                ("暂时无法登录", "Logging in is not possible right now"),
+                ("账号服务没有响应。请稍后再试。", "The account service does not answer. Please try again in a moment.")),
+            Self::ResolverRejected => row(500, "accounts_rejected", Error, Nothing,
+                ("登录服务出现问题", "Something is wrong with the login service"),
+                ("请联系网站管理员，并提供下面的编号。", "Please tell the operators of this site, and give them the reference below.")),
+            Self::ChooseAccount => row(409, "choose_account", Warn, Nothing,
+                ("您的微信对应两个账号", "Your WeChat belongs to two accounts"),
+                ("需要先确定使用哪一个账号。请联系网站管理员，并提供下面的编号。",
+                 "It has to be settled first which one to use. Please tell the operators of this site, and give them the reference below.")),
+            Self::RegistrationClosed => row(403, "registration_closed", Info, Nothing,
+                ("此微信尚未开通账号", "There is no account for this WeChat yet"),
+                ("本网站目前不开放注册。如果您应当有账号，请联系网站管理员。",
+                 "This site takes no new accounts. If you should have one, please ask its operators.")),
+            Self::UserDisabled => row(403, "user_disabled", Info, Nothing,
+                ("账号已停用", "This account is disabled"),
+                ("如有疑问，请联系网站管理员。", "Please ask the operators of this site.")),
+            Self::PolicyRefused => row(403, "policy_refused", Info, Nothing,
+                ("登录未被允许", "This login was not allowed"),
+                ("如有疑问，请联系网站管理员，并提供下面的编号。", "Please ask the operators of this site, and give them the reference below.")),
+            Self::UnknownConnector => row(404, "unknown_connector", Info, LogIn,
+                ("没有这种登录方式", "There is no such way to log in"),
+                ("请从登录页重新选择。", "Please choose again on the login page.")),
+            Self::NotFound => row(404, "not_found", Info, Nothing,
+                ("页面不存在", "There is nothing here"),
+                ("请检查地址是否正确。", "Please check the address.")),
+            Self::MethodNotAllowed => row(405, "method_not_allowed", Info, Nothing,
+                ("不支持的请求方式", "This cannot be done this way"),
+                ("请返回上一页重试。", "Please go back and try again.")),
+            Self::CrossSite => row(403, "cross_site", Warn, Nothing,
+                ("请求来自其他网站", "The request came from another site"),
+                ("为了您的安全，此操作已被拒绝。请在本网站的页面上操作。", "It was refused for your safety. Please use this site's own pages.")),
+            Self::UnknownHost => row(421, "unknown_host", Info, Nothing,
+                ("此地址没有对应的网站", "There is no site at this address"),
+                ("请检查域名是否正确。", "Please check the host name.")),
+            Self::MalformedRequest => row(400, "malformed_request", Info, Nothing,
+                ("无法识别的请求", "We could not read this request"),
+                ("请检查地址是否正确。", "Please check the address.")),
+            Self::Internal => row(500, "internal", Error, LogIn,
+                ("登录服务出现问题", "Something is wrong with the login service"),
+                ("请稍后再试。如果仍有问题，请联系网站管理员，并提供下面的编号。",
+                 "Please try again in a moment. If it stays like this, tell the operators of this site, and give them the reference below.")),
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! A login that has begun and not ended: its `state`, and the sealed cookie that ties it to one browser.
+//!
+//! Each attempt has a cookie of its own, so tabs do not disturb each other. Nothing about it is kept at the edge or
+//! in the resolver: a million abandoned logins cost nobody anything.
+
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+use super::return_to::ReturnTo;
+use crate::config::{Application, Connector};
+use crate::http::{Entropy, Headers};
+use crate::session::{KeyRing, Purpose, cookie};
+
+/// Seconds in which a login must be finished. WeChat's codes live 5 or 10 minutes.
+pub const LIFETIME: u64 = 600;
+
+/// WeChat takes up to 128 characters of `[a-zA-Z0-9]`; 32 of them hold 190 bits.
+const STATE_CHARS: usize = 32;
+
+/// These many name the cookie; the other 24, 142 bits, are what nobody can guess.
+const ID_CHARS: usize = 8;
+
+/// One browser keeps so many at once; the oldest go first.
+const MAX_ATTEMPTS: usize = 5;
+
+/// More than this are not even looked at: no browser that keeps to our bounds sends them.
+const MAX_EXAMINED: usize = 16;
+
+/// All attempt cookies together stay below this, so that no server refuses the request headers.
+const MAX_COOKIE_BYTES: usize = 5 * 1024;
+
+/// What the cookie holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// WeChat's `state`.
+    #[serde(rename = "s")]
+    state: String,
+    /// Good only at this application ...
+    #[serde(rename = "p")]
+    pub application: String,
+    /// ... and for this connector.
+    #[serde(rename = "c")]
+    pub connector: String,
+    /// When it began.
+    #[serde(rename = "t")]
+    started_at: u64,
+    /// Where the visitor was going.
+    #[serde(rename = "r")]
+    return_to: String,
+    /// Goes into the login's idempotency key; unlike `state` it is in no address, so nobody else can ask for the outcome.
+    #[serde(rename = "n")]
+    pub nonce: String,
+    /// It asks for the profile because `snsapi_base` told of an openid that nobody has. Never done twice.
+    #[serde(rename = "e", default)]
+    pub is_escalated: bool,
+    /// It was begun again because WeChat had seen its predecessor's code before. Never done twice.
+    #[serde(rename = "a", default)]
+    is_restarted: bool,
+}
+
+/// Why a callback belongs to no attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoAttempt {
+    /// No cookie of that name, or it does not open, or it is for another state, application or connector.
+    Missing,
+    /// It is older than [`LIFETIME`].
+    Expired,
+}
+
+impl Attempt {
+    /// Begins a login.
+    pub fn begin(application: &Application, connector: &Connector, return_to: &ReturnTo, now: u64, entropy: &mut Entropy) -> Self {
+        Self {
+            state: base62(STATE_CHARS, entropy),
+            application: application.id.clone(),
+            connector: connector.id.clone(),
+            started_at: now,
+            return_to: return_to.as_str().into(),
+            nonce: base62(22, entropy),
+            is_escalated: false,
+            is_restarted: false,
+        }
+    }
+
+    /// The same login once more, asking WeChat for the profile too. `None` when that was done before.
+    pub fn escalated(&self, now: u64, entropy: &mut Entropy) -> Option<Self> {
+        (!self.is_escalated).then(|| Self { is_escalated: true, ..self.again(now, entropy) })
+    }
+
+    /// The same login once more, because WeChat had seen the code before. `None` when that was done before.
+    pub fn restarted(&self, now: u64, entropy: &mut Entropy) -> Option<Self> {
+        (!self.is_restarted).then(|| Self { is_restarted: true, ..self.again(now, entropy) })
+    }
+
+    fn again(&self, now: u64, entropy: &mut Entropy) -> Self {
+        Self { state: base62(STATE_CHARS, entropy), nonce: base62(22, entropy), started_at: now, ..self.clone() }
+    }
+
+    /// The attempt that a callback with this `state` finishes, read from the browser's own cookie.
+    ///
+    /// # Errors
+    /// [`NoAttempt`]: nothing has been sent to anybody then.
+    pub fn find(
+        headers: &Headers,
+        keys: &KeyRing,
+        state: &[u8],
+        application: &Application,
+        connector: &Connector,
+        now: u64,
+    ) -> Result<Self, NoAttempt> {
+        let name = cookie_name(state).ok_or(NoAttempt::Missing)?;
+        let attempt = cookie::only(headers, &name).and_then(|token| Self::open(keys, token)).ok_or(NoAttempt::Missing)?;
+        let is_this = bool::from(attempt.state.as_bytes().ct_eq(state));
+        if !is_this || attempt.application != application.id || attempt.connector != connector.id {
+            return Err(NoAttempt::Missing);
+        }
+        if now.saturating_sub(attempt.started_at) >= LIFETIME {
+            return Err(NoAttempt::Expired);
+        }
+        Ok(attempt)
+    }
+
+    /// WeChat's `state`.
+    pub fn state(&self) -> &str {
+        &self.state
+    }
+
+    /// Where the visitor was going.
+    pub fn return_to(&self, path_prefix: &str) -> ReturnTo {
+        ReturnTo::parse(self.return_to.as_bytes(), path_prefix)
+    }
+
+    /// A `Set-Cookie` that keeps the attempt in this browser. `None` only for a ring without keys.
+    pub fn set_cookie(&self, keys: &KeyRing, entropy: &mut Entropy) -> Option<String> {
+        let token = keys.seal(Purpose::Attempt, entropy.bytes(), &serde_json::to_vec(self).ok()?)?;
+        Some(cookie::set(&cookie_name(self.state.as_bytes())?, &token, LIFETIME))
+    }
+
+    /// A `Set-Cookie` that ends the attempt in this browser.
+    pub fn clear_cookie(&self) -> Option<String> {
+        cookie_name(self.state.as_bytes()).map(|name| cookie::clear(&name))
+    }
+
+    fn open(keys: &KeyRing, token: &[u8]) -> Option<Self> {
+        serde_json::from_slice(&keys.open(Purpose::Attempt, token)?).ok()
+    }
+}
+
+/// `Set-Cookie`s that make room for one more attempt: what is over, unreadable, or oldest beyond the bounds goes.
+pub fn make_room(headers: &Headers, keys: &KeyRing, now: u64) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut cleared = Vec::new();
+    let attempts = cookie::cookies(headers).filter_map(|(name, token)| {
+        let name = std::str::from_utf8(name).ok()?;
+        name.strip_prefix(cookie::ATTEMPT_PREFIX).filter(|id| is_id(id)).map(|_| (name, token))
+    });
+    for (position, (name, token)) in attempts.take(MAX_EXAMINED).enumerate() {
+        match Attempt::open(keys, token).filter(|attempt| now.saturating_sub(attempt.started_at) < LIFETIME) {
+            Some(attempt) => kept.push((attempt.started_at, position, name.len() + token.len(), name)),
+            None => cleared.push(cookie::clear(name)),
+        }
+    }
+    // Of one second's attempts the later cookie is the newer one (RFC 6265bis, section 5.8.3).
+    kept.sort_unstable_by_key(|(started_at, position, ..)| std::cmp::Reverse((*started_at, *position)));
+    let mut bytes = 0;
+    for (index, (_, _, size, name)) in kept.into_iter().enumerate() {
+        bytes += size;
+        if index + 1 >= MAX_ATTEMPTS || bytes > MAX_COOKIE_BYTES {
+            cleared.push(cookie::clear(name));
+        }
+    }
+    cleared
+}
+
+/// The cookie of the attempt with this `state`; `None` unless it is 32 characters of `[0-9A-Za-z]`.
+fn cookie_name(state: &[u8]) -> Option<String> {
+    let text =
+        std::str::from_utf8(state).ok().filter(|text| text.len() == STATE_CHARS && text.bytes().all(|b| b.is_ascii_alphanumeric()))?;
+    Some(format!("{}{}", cookie::ATTEMPT_PREFIX, text.get(..ID_CHARS)?))
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() == ID_CHARS && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// `length` characters of `[0-9A-Za-z]`, each equally likely: bytes of 248 and above would favour the first ones.
+pub(crate) fn base62(length: usize, entropy: &mut Entropy) -> String {
+    const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut text = String::with_capacity(length);
+    while text.len() < length {
+        let fair = entropy.bytes::<32>().into_iter().filter(|byte| *byte < 248);
+        text.extend(fair.filter_map(|byte| ALPHABET.get(usize::from(byte % 62))).take(length - text.len()).map(|byte| char::from(*byte)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connectors::tests::{application, website};
+    use crate::session::test_key;
+
+    fn keys() -> KeyRing {
+        KeyRing::new("i", vec![test_key(1)])
+    }
+
+    fn begun(now: u64, seed: u8) -> Attempt {
+        Attempt::begin(&application(), &website().1, &ReturnTo::parse(b"/cart", "/wxgate"), now, &mut Entropy::new([seed; 32]))
+    }
+
+    /// The browser's `Cookie` header after these `Set-Cookie`s.
+    fn jar(cookies: &[String]) -> Headers {
+        let pairs: Vec<_> = cookies.iter().map(|cookie| cookie.split(';').next().unwrap()).collect();
+        Headers::from_pairs([("cookie", pairs.join("; ").as_bytes())])
+    }
+
+    fn kept(attempt: &Attempt) -> String {
+        attempt.set_cookie(&keys(), &mut Entropy::new([9; 32])).unwrap()
+    }
+
+    fn find(headers: &Headers, state: &str, now: u64) -> Result<Attempt, NoAttempt> {
+        Attempt::find(headers, &keys(), state.as_bytes(), &application(), &website().1, now)
+    }
+
+    #[test]
+    fn the_browser_that_began_finds_its_attempt_and_no_other_does() {
+        let attempt = begun(0, 1);
+        assert_eq!(find(&jar(&[kept(&attempt)]), attempt.state(), 599), Ok(attempt.clone()));
+        assert_eq!(find(&jar(&[]), attempt.state(), 0), Err(NoAttempt::Missing));
+        assert_eq!(find(&jar(&[kept(&begun(0, 2))]), attempt.state(), 0), Err(NoAttempt::Missing));
+        assert_eq!(find(&jar(&[kept(&attempt)]), attempt.state(), 600), Err(NoAttempt::Expired));
+    }
+
+    #[test]
+    fn each_tab_has_its_own() {
+        let (a, b) = (begun(0, 1), begun(5, 2));
+        let jar = jar(&[kept(&a), kept(&b)]);
+        assert_eq!(find(&jar, a.state(), 10), Ok(a.clone()));
+        assert_eq!(find(&jar, b.state(), 10), Ok(b));
+    }
+
+    #[test]
+    fn swapped_or_changed_cookies_are_no_attempt() {
+        let (a, b) = (begun(0, 1), begun(0, 2));
+        let swapped = kept(&a).replace(&a.state()[..8], &b.state()[..8]);
+        assert_eq!(find(&jar(&[swapped]), b.state(), 0), Err(NoAttempt::Missing));
+        assert_eq!(find(&jar(&[kept(&a), kept(&a)]), a.state(), 0), Err(NoAttempt::Missing), "two of one name");
+        let other = Application { id: "other".into(), ..application() };
+        assert_eq!(Attempt::find(&jar(&[kept(&a)]), &keys(), a.state().as_bytes(), &other, &website().1, 0), Err(NoAttempt::Missing));
+    }
+
+    #[test]
+    fn a_state_is_what_wechat_takes_and_never_the_same() {
+        let mut entropy = Entropy::new([3; 32]);
+        let states: std::collections::HashSet<_> = (0..1000).map(|_| base62(STATE_CHARS, &mut entropy)).collect();
+        assert_eq!(states.len(), 1000);
+        assert!(states.iter().all(|state| state.len() == 32 && state.bytes().all(|byte| byte.is_ascii_alphanumeric())));
+        for odd in
+            ["", "short", "0123456789012345678901234567890é", "0123456789012345678901234567890-", "012345678901234567890123456789012"]
+        {
+            assert_eq!(find(&jar(&[]), odd, 0), Err(NoAttempt::Missing));
+        }
+    }
+
+    #[test]
+    fn a_browser_keeps_few_attempts_and_the_newest_ones() {
+        let attempts: Vec<_> = (0..6).map(|n| begun(n / 3, n as u8)).collect();
+        let cookies: Vec<_> = attempts.iter().map(kept).collect();
+        let room = make_room(&jar(&cookies), &keys(), 10);
+        let cleared = |attempt: &Attempt| room.contains(&attempt.clear_cookie().unwrap());
+        assert_eq!(attempts.iter().map(cleared).collect::<Vec<_>>(), [true, true, false, false, false, false]);
+        assert_eq!(make_room(&jar(&cookies), &keys(), 1000).len(), 6, "all are over by then");
+        assert_eq!(make_room(&jar(&["__Host-wxgate_attempt_abcdefgh=rubbish".into(), "a=b".into()]), &keys(), 0).len(), 1);
+    }
+
+    #[test]
+    fn the_cookies_stay_small_however_long_the_return_paths_are() {
+        let long = ReturnTo::parse(format!("/{}", "a".repeat(2000)).as_bytes(), "/wxgate");
+        let cookies: Vec<_> =
+            (0..4).map(|n| kept(&Attempt::begin(&application(), &website().1, &long, n, &mut Entropy::new([n as u8; 32])))).collect();
+        assert_eq!(make_room(&jar(&cookies), &keys(), 10).len(), 3);
+    }
+}

@@ -1,0 +1,50 @@
+//! What visitors see: login chooser, failures, log-out, and "try it".
+//!
+//! In: what to show, borrowed. Out: one complete HTML document, to be sent with [`headers`]. Never: a clock, randomness, the host, a
+//! script, or a string from outside that is not escaped for its place.
+//!
+//! Every page carries both languages and a switch made of two radio buttons and CSS. So the switch needs no script, no cookie and no
+//! request, and works on a page that answered a callback too, which must not be loaded a second time.
+
+mod experience;
+mod failure;
+mod html;
+mod icons;
+mod language;
+mod login;
+mod logout;
+mod shell;
+#[cfg(test)]
+mod tests;
+
+pub use experience::{Experience, SignedIn, experience};
+pub use failure::{Action, Failure, failure};
+pub use language::Language;
+pub use login::{Login, LoginOption, login};
+pub use logout::{LoggedOut, Logout, logged_out, logout};
+
+/// What our pages may load and do: their own style, pictures of ours and of WeChat's people, and forms to ourselves.
+///
+/// The hash is computed by `build.rs` over `style.css`.
+pub const CONTENT_SECURITY_POLICY: &str = concat!(
+    "default-src 'none'; style-src '",
+    env!("WXGATE_STYLE_HASH"),
+    "'; img-src 'self' data: https://*.qlogo.cn; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+);
+
+/// The headers that every page is sent with.
+///
+/// `referrer-policy` is `strict-origin` and not `no-referrer`: with the latter, browsers post our own forms with `Origin: null`, which
+/// a cross-site check has to refuse. Neither ever sends a path or a query, where a callback's code and state stand.
+pub fn headers() -> &'static [(&'static str, &'static str)] {
+    &[
+        ("content-type", "text/html; charset=utf-8"),
+        ("cache-control", "no-store"),
+        ("content-security-policy", CONTENT_SECURITY_POLICY),
+        ("x-frame-options", "DENY"),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "strict-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("permissions-policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
+    ]
+}

@@ -1,0 +1,253 @@
+//! All that the core can ask for or answer. Data in, data out: [`crate::gate::Gate::begin`] gives a [`Step`], and
+//! [`Suspended::resume`] gives the next one, until it is [`Step::Done`].
+
+use std::rc::Rc;
+
+pub use crate::coroutine::Suspended;
+use crate::error::{Failure, LoginError};
+use crate::http::{HttpCall, Peer};
+use crate::identity::Assertion;
+
+/// What the host has to do next. One call is outstanding per request, and `Suspended` is consumed on use, so a
+/// request cannot be resumed twice.
+pub enum Step {
+    /// Make this call and resume with its result. A call that cannot be sent is resumed too, with that as the result.
+    Call(HttpCall, Suspended),
+    /// The request is decided.
+    Done(Outcome),
+}
+
+/// A decision, and what is to be told of it.
+pub struct Outcome {
+    /// What happens to the request.
+    pub verdict: Verdict,
+    /// In the order in which it happened. Empty for a plain pass.
+    pub events: Vec<Event>,
+}
+
+/// What happens to a request.
+pub enum Verdict {
+    /// It goes on to the application.
+    Forward(Forward),
+    /// We answer it.
+    Reply(Reply),
+}
+
+/// Changes to a request on its way to the application. All fields are empty for most requests but `identity` and
+/// `cookie`, and cost nothing then.
+#[derive(Default)]
+pub struct Forward {
+    /// Request headers to remove, as they were spelt: copies of our identity headers that the client sent.
+    pub remove: Vec<String>,
+    /// The signed identity; absent where the request passes without one.
+    pub identity: Option<Rc<Assertion>>,
+    /// What becomes of the `Cookie` header.
+    pub cookie: CookieEdit,
+    /// Whether to remove `Authorization`, because it held our bearer token.
+    pub remove_authorization: bool,
+    /// A `Set-Cookie` for the answer: the session, sealed anew.
+    pub renewed_cookie: Option<String>,
+}
+
+/// What becomes of a request's `Cookie` header.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub enum CookieEdit {
+    /// It holds none of our cookies.
+    #[default]
+    Keep,
+    /// It held nothing else.
+    Remove,
+    /// What is left of it, byte for byte.
+    Replace(Vec<u8>),
+}
+
+/// An answer of our own.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// Names in lower case; values are visible ASCII and spaces.
+    pub headers: Vec<(&'static str, String)>,
+    /// Empty for none.
+    pub body: Vec<u8>,
+}
+
+/// A session that has just been ended and must be refused from now on by every worker here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedSession {
+    /// The session's `sid`.
+    pub session_id: String,
+    /// When it would have ended by itself.
+    pub expires_at: u64,
+}
+
+/// Something worth counting or logging. No variant holds a secret or anything about a person but our own ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A visitor was sent to WeChat.
+    LoginStarted {
+        /// The connector's id.
+        connector: String,
+    },
+    /// A login ended in a session.
+    SignedIn {
+        /// The connector's id.
+        connector: String,
+        /// The application's id.
+        application: String,
+        /// Whether it made the account.
+        new_user: bool,
+    },
+    /// A login was sent back to WeChat for a second time.
+    LoginRepeated {
+        /// The connector's id.
+        connector: String,
+        /// Why.
+        repetition: Repetition,
+    },
+    /// A login failed, or one of our endpoints refused.
+    Failed {
+        /// The connector's id, where one was involved.
+        connector: Option<String>,
+        /// What the visitor was told, and the words for the operator.
+        failure: Failure,
+        /// On the visitor's page and in the log line.
+        reference: String,
+    },
+    /// A request without a session was turned away or sent to log in.
+    Refused {
+        /// The application's id.
+        application: String,
+        /// How it was refused: `login`, `api`, `websocket`, `form`.
+        kind: &'static str,
+        /// Why: `no_session`, `expired`, `revoked`, `foreign`, `unreadable`, `stale_revocations`.
+        reason: &'static str,
+    },
+    /// A call came back or failed.
+    CallFinished {
+        /// Who was called.
+        peer: Peer,
+        /// What for.
+        label: &'static str,
+        /// `answered`, or why not.
+        result: &'static str,
+        /// How long it took.
+        milliseconds: u64,
+    },
+    /// The optional profile could not be had; the login goes on without.
+    ProfileMissing {
+        /// The connector's id.
+        connector: String,
+        /// For the operator.
+        detail: String,
+    },
+    /// A person has logged out.
+    SignedOut {
+        /// To be refused at once by every worker here, also before the resolver's feed says so.
+        ended: EndedSession,
+        /// Whether the resolver knows, so that every other Envoy will.
+        everywhere: bool,
+    },
+}
+
+/// Why a login goes to WeChat for a second time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Repetition {
+    /// For the profile: nobody has the openid that `snsapi_base` gave.
+    Escalated,
+    /// WeChat had seen the code before, and said so in these words.
+    Restarted(String),
+}
+
+impl Repetition {
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Escalated => "escalated",
+            Self::Restarted(_) => "restarted",
+        }
+    }
+}
+
+/// How loud a log line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Everyday.
+    Info,
+    /// Somebody should look if there are many.
+    Warn,
+    /// An operator has to act: nobody can log in until then.
+    Error,
+}
+
+impl Event {
+    /// The counter that it increases, in the form `name;label=value;…`: what Envoy's tag extraction in the shipped
+    /// configuration turns into labels.
+    pub fn counter(&self) -> String {
+        match self {
+            Self::LoginStarted { connector } => format!("wxgate_login_starts_total;connector={connector}"),
+            Self::SignedIn { connector, new_user, .. } => {
+                let outcome = if *new_user { "signed_in_new" } else { "signed_in" };
+                format!("wxgate_logins_total;connector={connector};outcome={outcome}")
+            }
+            Self::LoginRepeated { connector, repetition } => {
+                format!("wxgate_logins_total;connector={connector};outcome={}", repetition.label())
+            }
+            Self::Failed { connector: Some(connector), failure, .. } => {
+                format!("wxgate_logins_total;connector={connector};outcome={}", failure.error.code())
+            }
+            Self::Failed { connector: None, failure, .. } => format!("wxgate_refusals_total;reason={}", failure.error.code()),
+            Self::Refused { reason, .. } => format!("wxgate_refusals_total;reason={reason}"),
+            Self::CallFinished { peer, label, result, .. } => {
+                format!("wxgate_calls_total;peer={};call={};result={result}", peer.label(), label.replace('.', "_"))
+            }
+            Self::ProfileMissing { connector, .. } => format!("wxgate_profiles_missing_total;connector={connector}"),
+            Self::SignedOut { everywhere, .. } => {
+                let result = if *everywhere { "everywhere" } else { "here" };
+                format!("wxgate_logouts_total;result={result}")
+            }
+        }
+    }
+
+    /// The log line, if it deserves one.
+    pub fn line(&self) -> Option<(Level, String)> {
+        Some(match self {
+            Self::LoginStarted { connector } => (Level::Info, format!("login started connector={connector}")),
+            Self::SignedIn { connector, application, new_user } => {
+                (Level::Info, format!("signed in connector={connector} application={application} new_user={new_user}"))
+            }
+            Self::LoginRepeated { connector, repetition: Repetition::Escalated } => {
+                (Level::Info, format!("login repeated connector={connector} reason=escalated"))
+            }
+            Self::LoginRepeated { connector, repetition: Repetition::Restarted(detail) } => {
+                (Level::Info, format!("login repeated connector={connector} reason=restarted detail={detail:?}"))
+            }
+            Self::Failed { connector, failure, reference } => (
+                failure.error.level(),
+                format!(
+                    "failed error={} connector={} reference={reference} detail={:?}",
+                    failure.error.code(),
+                    connector.as_deref().unwrap_or("-"),
+                    failure.detail
+                ),
+            ),
+            Self::Refused { application, kind, reason } => {
+                (Level::Info, format!("refused application={application} kind={kind} reason={reason}"))
+            }
+            Self::CallFinished { result: "answered", .. } => return None,
+            Self::CallFinished { peer, label, result, milliseconds } => {
+                (Level::Warn, format!("call failed peer={} call={label} result={result} after_ms={milliseconds}", peer.label()))
+            }
+            Self::ProfileMissing { connector, detail } => (Level::Warn, format!("profile missing connector={connector} detail={detail:?}")),
+            Self::SignedOut { everywhere, .. } => {
+                let level = if *everywhere { Level::Info } else { Level::Warn };
+                (level, format!("signed out everywhere={everywhere}"))
+            }
+        })
+    }
+}
+
+impl From<LoginError> for Failure {
+    fn from(error: LoginError) -> Self {
+        Self { error, detail: String::new() }
+    }
+}

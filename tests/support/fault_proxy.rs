@@ -1,0 +1,190 @@
+//! A wire between Envoy and one of its neighbours that can be cut, stretched, or made to lie.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// What the wire does to connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// Nobody listens.
+    Refuse,
+    /// Connections are accepted, requests read, and that is all.
+    Silence,
+    /// A connection is reset as soon as a request comes.
+    Reset,
+    /// Answers come this much later.
+    Delay(Duration),
+    /// So many bytes of an answer come, then the connection closes. `Cut(0)`: the request is handled, its answer lost.
+    Cut(usize),
+    /// Somebody else answers, with these bytes, and closes.
+    Lie(Vec<u8>),
+}
+
+/// The wire. It starts without a fault.
+#[derive(Debug)]
+pub struct FaultProxy {
+    /// What Envoy connects to.
+    pub address: SocketAddr,
+    weather: watch::Sender<Weather>,
+    /// One receiver for each open connection, and one for the listener while it listens.
+    open: watch::Sender<()>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Weather {
+    fault: Fault,
+    /// Requests with another path are spared.
+    only: Option<String>,
+}
+
+impl FaultProxy {
+    pub(crate) async fn start(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let weather = watch::Sender::new(Weather { fault: Fault::None, only: None });
+        let open = watch::Sender::new(());
+        tokio::spawn(listen(listener, target, weather.subscribe(), open.clone()));
+        Self { address, weather, open }
+    }
+
+    /// Changes what happens from now on. Connections that are open end.
+    pub async fn set(&self, fault: Fault) {
+        self.change(Weather { fault, only: None }).await;
+    }
+
+    /// The same, for requests whose path starts with `path` alone. (`Refuse` is for whole wires; use `Reset`.)
+    pub async fn set_on(&self, path: &str, fault: Fault) {
+        self.change(Weather { fault, only: Some(path.to_owned()) }).await;
+    }
+
+    async fn change(&self, weather: Weather) {
+        self.weather.send_replace(weather);
+        // So that a request that comes next meets the new weather.
+        let gone = async {
+            while self.open.receiver_count() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), gone).await.expect("connections end when the weather changes");
+    }
+}
+
+async fn listen(listener: TcpListener, target: SocketAddr, mut weather: watch::Receiver<Weather>, open: watch::Sender<()>) {
+    let address = listener.local_addr().expect("bound");
+    let mut listener = Some(listener);
+    loop {
+        let now = weather.borrow_and_update().clone();
+        if now.fault == Fault::Refuse {
+            listener = None;
+            if weather.changed().await.is_err() {
+                return;
+            }
+            continue;
+        }
+        if listener.is_none() {
+            listener = TcpListener::bind(address).await.ok();
+        }
+        let Some(listening) = &listener else {
+            tokio::task::yield_now().await;
+            continue;
+        };
+        tokio::select! {
+            changed = weather.changed() => if changed.is_err() { return },
+            accepted = listening.accept() => if let Ok((client, _)) = accepted {
+                let (mut weather, is_open) = (weather.clone(), open.subscribe());
+                tokio::spawn(async move {
+                    tokio::select! {
+                        _ = weather.changed() => {}
+                        _ = carry(client, target, now) => {}
+                    }
+                    drop(is_open);
+                });
+            }
+        }
+    }
+}
+
+async fn carry(mut client: TcpStream, target: SocketAddr, weather: Weather) -> std::io::Result<()> {
+    let _ = client.set_nodelay(true);
+    let Weather { fault, only } = weather;
+    if fault == Fault::None {
+        let mut server = TcpStream::connect(target).await?;
+        copy_bidirectional(&mut client, &mut server).await?;
+        return Ok(());
+    }
+    let mut head = read_head(&mut client).await?;
+    let path = String::from_utf8_lossy(&head).split(' ').nth(1).unwrap_or_default().to_owned();
+    let is_spared = only.is_some_and(|only| !path.starts_with(&only));
+    if is_spared || matches!(fault, Fault::Delay(_) | Fault::Cut(_)) {
+        // One request for each connection, so that the next one is looked at again.
+        let end = head.windows(2).position(|window| window == b"\r\n").unwrap_or_default();
+        head.splice(end..end, b"\r\nconnection: close".iter().copied());
+        let mut server = TcpStream::connect(target).await?;
+        server.write_all(&head).await?;
+        return match fault {
+            _ if is_spared => copy_bidirectional(&mut client, &mut server).await.map(drop),
+            Fault::Delay(by) => delayed(client, server, by).await,
+            Fault::Cut(left) => cut(client, server, left).await,
+            _ => Ok(()),
+        };
+    }
+    match fault {
+        Fault::Reset => client.set_zero_linger(),
+        Fault::Lie(bytes) => {
+            client.write_all(&bytes).await?;
+            client.shutdown().await
+        }
+        _ => {
+            let mut ignored = [0; 4096];
+            while client.read(&mut ignored).await? > 0 {}
+            Ok(())
+        }
+    }
+}
+
+async fn read_head(client: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+        if client.read_buf(&mut head).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(head)
+}
+
+async fn delayed(client: TcpStream, server: TcpStream, by: Duration) -> std::io::Result<()> {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let asking = tokio::io::copy(&mut from_client, &mut to_server);
+    let answering = async {
+        let mut answer = Vec::new();
+        from_server.read_to_end(&mut answer).await?;
+        tokio::time::sleep(by).await;
+        to_client.write_all(&answer).await
+    };
+    tokio::select! {
+        _ = async { let _ = asking.await; std::future::pending::<()>().await } => Ok(()),
+        answered = answering => answered,
+    }
+}
+
+async fn cut(client: TcpStream, server: TcpStream, left: usize) -> std::io::Result<()> {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let asking = tokio::io::copy(&mut from_client, &mut to_server);
+    let answering = async {
+        let mut answer = Vec::new();
+        from_server.read_to_end(&mut answer).await?;
+        to_client.write_all(answer.get(..left).unwrap_or(&answer)).await
+    };
+    tokio::select! {
+        _ = async { let _ = asking.await; std::future::pending::<()>().await } => Ok(()),
+        answered = answering => answered,
+    }
+}
