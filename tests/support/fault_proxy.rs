@@ -32,55 +32,55 @@ pub struct FaultProxy {
     /// What Envoy connects to.
     pub address: SocketAddr,
     weather: watch::Sender<Weather>,
-    /// One receiver for each open connection, and one for the listener while it listens.
-    open: watch::Sender<()>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Weather {
     fault: Fault,
     /// Requests with another path are spared.
     only: Option<String>,
+    /// One receiver for each open connection that began in this weather.
+    open: watch::Sender<()>,
+}
+
+impl Weather {
+    fn new(fault: Fault, only: Option<String>) -> Self {
+        Self { fault, only, open: watch::Sender::new(()) }
+    }
 }
 
 impl FaultProxy {
     pub(crate) async fn start(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let weather = watch::Sender::new(Weather { fault: Fault::None, only: None });
-        let open = watch::Sender::new(());
-        tokio::spawn(listen(listener, target, weather.subscribe(), open.clone()));
-        Self { address, weather, open }
+        let weather = watch::Sender::new(Weather::new(Fault::None, None));
+        tokio::spawn(listen(listener, target, weather.subscribe()));
+        Self { address, weather }
     }
 
     /// Changes what happens from now on. Connections that are open end.
     pub async fn set(&self, fault: Fault) {
-        self.change(Weather { fault, only: None }).await;
+        self.change(Weather::new(fault, None)).await;
     }
 
     /// The same, for requests whose path starts with `path` alone. (`Refuse` is for whole wires; use `Reset`.)
     pub async fn set_on(&self, path: &str, fault: Fault) {
-        self.change(Weather { fault, only: Some(path.to_owned()) }).await;
+        self.change(Weather::new(fault, Some(path.to_owned()))).await;
     }
 
     async fn change(&self, weather: Weather) {
-        self.weather.send_replace(weather);
-        // So that a request that comes next meets the new weather.
-        let gone = async {
-            while self.open.receiver_count() > 0 {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(5), gone).await.expect("connections end when the weather changes");
+        let old = self.weather.send_replace(weather);
+        // So that a request that comes next meets the new weather. Connections that are only now accepted do not count:
+        // Envoy opens some that it then keeps for later.
+        tokio::time::timeout(Duration::from_secs(5), old.open.closed()).await.expect("connections end when the weather changes");
     }
 }
 
-async fn listen(listener: TcpListener, target: SocketAddr, mut weather: watch::Receiver<Weather>, open: watch::Sender<()>) {
+async fn listen(listener: TcpListener, target: SocketAddr, mut weather: watch::Receiver<Weather>) {
     let address = listener.local_addr().expect("bound");
     let mut listener = Some(listener);
     loop {
-        let now = weather.borrow_and_update().clone();
-        if now.fault == Fault::Refuse {
+        if weather.borrow_and_update().fault == Fault::Refuse {
             listener = None;
             if weather.changed().await.is_err() {
                 return;
@@ -97,11 +97,13 @@ async fn listen(listener: TcpListener, target: SocketAddr, mut weather: watch::R
         tokio::select! {
             changed = weather.changed() => if changed.is_err() { return },
             accepted = listening.accept() => if let Ok((client, _)) = accepted {
-                let (mut weather, is_open) = (weather.clone(), open.subscribe());
+                let mut weather = weather.clone();
+                let now = weather.borrow_and_update().clone();
+                let is_open = now.open.subscribe();
                 tokio::spawn(async move {
                     tokio::select! {
                         _ = weather.changed() => {}
-                        _ = carry(client, target, now) => {}
+                        _ = carry(client, target, now.fault, now.only) => {}
                     }
                     drop(is_open);
                 });
@@ -110,9 +112,12 @@ async fn listen(listener: TcpListener, target: SocketAddr, mut weather: watch::R
     }
 }
 
-async fn carry(mut client: TcpStream, target: SocketAddr, weather: Weather) -> std::io::Result<()> {
+async fn carry(mut client: TcpStream, target: SocketAddr, fault: Fault, only: Option<String>) -> std::io::Result<()> {
     let _ = client.set_nodelay(true);
-    let Weather { fault, only } = weather;
+    if fault == Fault::Refuse {
+        // Accepted just before nobody listened any more.
+        return Ok(());
+    }
     if fault == Fault::None {
         let mut server = TcpStream::connect(target).await?;
         copy_bidirectional(&mut client, &mut server).await?;
