@@ -69,6 +69,9 @@ pub(crate) async fn sign_in(
         unionid: identity.unionid,
         profile: identity.profile,
         profile_available: identity.is_profile_available,
+        phone_number: None,
+        link_to: None,
+        client_address: None,
     };
     let mut result = calls.send(resolver::login(&config.resolver, &request)).await;
     if resolver::was_lost(&result) {
@@ -129,11 +132,11 @@ fn finished(
             Ok(Finished::SignedIn { session: Box::new(session.with_user(user)), new_user })
         }
         LoginOutcome::ProfileRequired => Ok(Finished::ProfileRequired),
-        LoginOutcome::ChooseAccount { .. } => Err(LoginError::ChooseAccount.into()),
+        LoginOutcome::ChooseAccount { .. } | LoginOutcome::BindAccount { .. } => Err(LoginError::ChooseAccount.into()),
         LoginOutcome::Refused { reason } => Err(match reason {
             RefusalReason::RegistrationClosed => LoginError::RegistrationClosed,
             RefusalReason::UserDisabled => LoginError::UserDisabled,
-            RefusalReason::Policy => LoginError::PolicyRefused,
+            RefusalReason::NoMatch | RefusalReason::IdentityTaken | RefusalReason::Policy => LoginError::PolicyRefused,
         }
         .into()),
     }

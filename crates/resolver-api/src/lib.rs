@@ -6,6 +6,12 @@
 //! |---|---|---|
 //! | `POST /v1/logins` | [`LoginRequest`] | 200 [`LoginOutcome`] |
 //! | `GET /v1/logins/{idempotency_key}?wait_ms=N` | | 200 [`LoginOutcome`], or 404 when no login has that key after `N` ms (at most 1000) |
+//! | `GET /v1/pending-logins/{pending}` | | 200 [`PendingLogin`], or 404 when it is over |
+//! | `POST /v1/pending-logins/{pending}/code` | [`SendCode`] | 200 [`SendCodeAnswer`], or 404 when it is over |
+//! | `POST /v1/pending-logins/{pending}/finish` | [`FinishLogin`] | 200 [`FinishAnswer`], 404 when it is over, or 409 when it was finished in another way |
+//! | `GET /v1/users/{user_id}?pool={pool}` | | 200 [`AccountView`], or 404 |
+//! | `POST /v1/users/{user_id}/identities/{id}/unlink` | [`AccountChange`] | 200 [`UnlinkAnswer`], or 404 |
+//! | `POST /v1/users/{user_id}/revoke-sessions` | [`AccountChange`] | 204, or 404 |
 //! | `POST /v1/sessions/{session_id}/revoke` | [`RevokeSession`] | 204, also when it was revoked before |
 //! | `GET /v1/revocations?after={cursor}` | | 200 [`RevocationFeed`] |
 //!
@@ -52,6 +58,19 @@ pub struct LoginRequest {
     /// A resolver that does not know the openid then changes nothing and answers [`LoginOutcome::ProfileRequired`].
     #[serde(default)]
     pub profile_available: bool,
+    /// A number that WeChat itself has just said is the person's own, in E.164, such as `+8613800138000`. Never one that
+    /// the client sent.
+    #[cfg_attr(feature = "openapi", schema(pattern = r"^\+[1-9][0-9]{6,14}$"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
+    /// The person is logged in as this user, has just proved it again, and asks to link the identity to that account.
+    /// The resolver then links it, or refuses with [`RefusalReason::IdentityTaken`]; it never signs in anybody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_to: Option<String>,
+    /// Where the person is, for the audit log: an IP address as Envoy saw it.
+    #[cfg_attr(feature = "openapi", schema(max_length = 64))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_address: Option<String>,
 }
 
 /// The seven ways of logging in with WeChat.
@@ -114,8 +133,18 @@ pub enum LoginOutcome {
     ProfileRequired,
     /// The openid and the unionid belong to different accounts: the person has to choose.
     ChooseAccount {
-        /// Names the pending choice. Opaque.
+        /// Names the pending login. Opaque, 22 to 64 base64url characters. The filter gives it to nobody but the browser
+        /// or the app that logged in, and only sealed.
         pending: String,
+        /// When the pending login is over.
+        expires_at: u64,
+    },
+    /// Nobody has this identity, and the connector's policy lets the person prove an account that exists, or make one.
+    BindAccount {
+        /// As in [`LoginOutcome::ChooseAccount`].
+        pending: String,
+        /// When the pending login is over.
+        expires_at: u64,
     },
     /// No session: policy, or a disabled account.
     Refused {
@@ -146,6 +175,10 @@ pub enum RefusalReason {
     RegistrationClosed,
     /// The account is disabled.
     UserDisabled,
+    /// Nobody has this identity, and the connector's policy lets in only people whose account was found.
+    NoMatch,
+    /// [`LoginRequest::link_to`]: the identity belongs to somebody else already.
+    IdentityTaken,
     /// Any other reason, also one that a newer resolver knows and this filter does not.
     #[serde(other)]
     Policy,
@@ -169,6 +202,247 @@ pub struct User {
     /// Whether the person has proved to have that number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone_number_verified: Option<bool>,
+}
+
+/// A login that waits for its person: what it is about, and what may be answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PendingLogin {
+    /// As in the [`LoginRequest`] that led here; the filter checks that it is its own.
+    pub application: String,
+    /// As in the [`LoginRequest`] that led here.
+    pub connector: String,
+    /// What WeChat told of the person, so that they see whom they are about to bind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
+    /// When it is over.
+    pub expires_at: u64,
+    /// How many wrong answers are left before it is over.
+    pub tries_left: u32,
+    /// What is asked.
+    pub question: Question,
+}
+
+/// What a pending login asks its person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Question {
+    /// Which of your accounts?
+    Choose {
+        /// Two or more.
+        accounts: Vec<Candidate>,
+    },
+    /// Is there an account of yours already?
+    Bind {
+        /// The ways to prove it, in the operator's order.
+        methods: Vec<ProofMethod>,
+        /// Whether a new account may be made.
+        may_create: bool,
+        /// The code that was sent last, if one was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<CodeSent>,
+    },
+}
+
+/// An account to choose. What it shows is masked: enough for its owner to know it, too little for anybody else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Candidate {
+    /// Names the account within this pending login; not its `sub`.
+    pub id: String,
+    /// Such as `晓*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Such as `+86138****8000`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
+    /// Such as `x***@example.com`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// When the account was made.
+    pub created_at: u64,
+    /// When somebody last logged in to it; 0 for never.
+    #[serde(default)]
+    pub last_login_at: u64,
+}
+
+/// A way to prove an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ProofMethod {
+    /// A code sent to the account's verified phone number.
+    PhoneCode,
+    /// A code sent to the account's verified e-mail address.
+    EmailCode,
+    /// The account's password, with its username, phone number or e-mail address.
+    Password,
+}
+
+/// A code that was asked for. It looks the same whether the address is known or not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CodeSent {
+    /// [`ProofMethod::PhoneCode`] or [`ProofMethod::EmailCode`].
+    pub method: ProofMethod,
+    /// Where to, as the person typed it, masked.
+    pub address: String,
+    /// Until when the code is good.
+    pub expires_at: u64,
+    /// When another one may be asked for.
+    pub resend_at: u64,
+}
+
+/// Asks for a code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SendCode {
+    /// [`ProofMethod::PhoneCode`] or [`ProofMethod::EmailCode`].
+    pub method: ProofMethod,
+    /// A phone number or an e-mail address, as the person typed it; at most 254 characters.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 254))]
+    pub address: String,
+    /// The language for the message: `zh-CN` or `en`.
+    pub language: String,
+    /// As in [`LoginRequest::client_address`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_address: Option<String>,
+}
+
+/// What became of asking for a code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum SendCodeAnswer {
+    /// A code is on its way, if an account has that address.
+    Sent {
+        /// The same for every address.
+        code: CodeSent,
+    },
+    /// A code was sent a moment ago.
+    TooSoon {
+        /// When another one may be asked for.
+        resend_at: u64,
+    },
+    /// No more codes for this login, or for this address for now.
+    TooMany,
+    /// That is no phone number, or no e-mail address.
+    InvalidAddress,
+    /// The policy does not offer this way.
+    NotOffered,
+}
+
+/// The person's answer to a pending login.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FinishLogin {
+    /// The answer.
+    pub proof: Proof,
+    /// As in [`LoginRequest::client_address`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_address: Option<String>,
+}
+
+/// What a pending login may be answered with. Debug shows no secret, because a filter or a resolver may log it by mistake.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Proof {
+    /// This account of mine.
+    Choose {
+        /// A [`Candidate::id`].
+        account: String,
+    },
+    /// A new account.
+    Create,
+    /// The code that was sent.
+    Code {
+        /// Six digits.
+        code: String,
+    },
+    /// The password of an account.
+    Password {
+        /// Its username, phone number or e-mail address; at most 254 characters.
+        account: String,
+        /// At most 256 characters.
+        password: String,
+    },
+}
+
+/// What became of an answer to a pending login.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum FinishAnswer {
+    /// The login is over. The same answer again gets the same outcome, for as long as outcomes are kept.
+    Finished {
+        /// [`LoginOutcome::SignedIn`] or [`LoginOutcome::Refused`].
+        outcome: LoginOutcome,
+    },
+    /// The code or the password is wrong, or nobody has that account: no answer tells which.
+    Wrong {
+        /// 0: the login is over, and has to be begun again.
+        tries_left: u32,
+    },
+    /// The login does not offer this.
+    NotOffered,
+}
+
+/// A person's own account, as they may see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AccountView {
+    /// The account.
+    pub user: User,
+    /// An address that was verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// When it was made.
+    pub created_at: u64,
+    /// The WeChat people who may log in to it.
+    pub identities: Vec<LinkedIdentity>,
+}
+
+/// One WeChat person who may log in to an account: a unionid with all openids that came with it, or an openid alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LinkedIdentity {
+    /// Names it within the account.
+    pub id: String,
+    /// WeChat's nickname at the last login that told one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nickname: Option<String>,
+    /// The connectors by which it has logged in.
+    pub connectors: Vec<String>,
+    /// When it was linked.
+    pub linked_at: u64,
+    /// When it last logged in.
+    pub last_login_at: u64,
+}
+
+/// Who changes an account, and from where.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AccountChange {
+    /// The pool of the application in which the person is logged in; an account of another pool is not found.
+    pub pool: String,
+    /// The application in which they are.
+    pub application: String,
+    /// As in [`LoginRequest::client_address`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_address: Option<String>,
+}
+
+/// What became of unlinking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum UnlinkAnswer {
+    /// It may no longer log in to this account. Every session of the account has ended.
+    Unlinked,
+    /// It is the last way in, and stays.
+    LastWayIn,
 }
 
 /// Ends one session.
@@ -233,6 +507,17 @@ pub struct Problem {
     /// What was wrong this time, where, and what was expected. Holds no secret and no personal data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+}
+
+impl std::fmt::Debug for Proof {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Self::Choose { .. } => "Choose",
+            Self::Create => "Create",
+            Self::Code { .. } => "Code",
+            Self::Password { .. } => "Password",
+        })
+    }
 }
 
 #[cfg(test)]

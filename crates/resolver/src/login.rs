@@ -148,6 +148,9 @@ impl Login {
             unionid,
             profile: _,
             profile_available,
+            phone_number: _,
+            link_to: _,
+            client_address: _,
         } = &self.request;
         let method = format!("{method:?}");
         let mut hash = Sha256::new();
@@ -196,6 +199,9 @@ mod tests {
             unionid: Some("unionid-1".into()),
             profile: None,
             profile_available: false,
+            phone_number: None,
+            link_to: None,
+            client_address: None,
         }
     }
 

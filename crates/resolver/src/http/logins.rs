@@ -64,7 +64,10 @@ fn report(login: &Login, answer: &Result<Answer, LoginError>) {
         }
         Ok(Answer { outcome: LoginOutcome::ProfileRequired, .. }) => ("profile_required", ""),
         Ok(Answer { outcome: LoginOutcome::ChooseAccount { .. }, .. }) => ("choose_account", ""),
+        Ok(Answer { outcome: LoginOutcome::BindAccount { .. }, .. }) => ("bind_account", ""),
         Ok(Answer { outcome: LoginOutcome::Refused { reason }, .. }) => match reason {
+            RefusalReason::NoMatch => ("refused_no_match", ""),
+            RefusalReason::IdentityTaken => ("refused_identity_taken", ""),
             RefusalReason::RegistrationClosed => ("refused_registration_closed", ""),
             RefusalReason::UserDisabled => ("refused_user_disabled", ""),
             RefusalReason::Policy => ("refused_policy", ""),

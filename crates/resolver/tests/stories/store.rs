@@ -111,7 +111,7 @@ pub(crate) async fn identities_of_two_users_are_a_choice_and_change_nothing<S: S
     let b = signed_in(log_in(&store, in_wechat("o-2").unionid("u-1"), at(0)).await).user;
     assert_ne!(a, b);
 
-    let LoginOutcome::ChooseAccount { pending } = log_in(&store, pc("o-1").unionid("u-1"), at(1)).await else {
+    let LoginOutcome::ChooseAccount { pending, .. } = log_in(&store, pc("o-1").unionid("u-1"), at(1)).await else {
         panic!("no choice");
     };
     assert_eq!(pending.len(), 22);

@@ -44,6 +44,9 @@ pub(crate) fn pc(openid: &str) -> LoginRequest {
         unionid: None,
         profile: None,
         profile_available: false,
+        phone_number: None,
+        link_to: None,
+        client_address: None,
     }
 }
 

@@ -270,7 +270,7 @@ async fn decide(
             create_identity(connection, login, IdentityKind::Unionid, account.id, now).await?;
             signed_in(login, &account, account.last_auth_time, true)
         }
-        Decision::Choose => Ok(LoginOutcome::ChooseAccount { pending: ids::random_token()? }),
+        Decision::Choose => Ok(LoginOutcome::ChooseAccount { pending: ids::random_token()?, expires_at: now.seconds() + 600 }),
         Decision::AskForProfile => Ok(LoginOutcome::ProfileRequired),
         Decision::Refuse(reason) => Ok(LoginOutcome::Refused { reason }),
     }
