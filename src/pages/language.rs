@@ -35,8 +35,13 @@ impl Language {
         if refuses_chinese || english > chinese { Self::En } else { Self::ZhCn }
     }
 
-    /// As in the `lang` attribute.
-    pub(super) fn tag(self) -> &'static str {
+    /// Reads a [`Language::tag`], as the pages' forms send it.
+    pub fn from_tag(tag: &[u8]) -> Option<Self> {
+        [Self::ZhCn, Self::En].into_iter().find(|language| language.tag().as_bytes() == tag)
+    }
+
+    /// As in the `lang` attribute: `zh-CN` or `en`.
+    pub fn tag(self) -> &'static str {
         match self {
             Self::ZhCn => "zh-CN",
             Self::En => "en",

@@ -1,4 +1,4 @@
-//! What visitors see: login chooser, failures, log-out, and "try it".
+//! What visitors see: login chooser, the questions about their account, their account, failures, log-out, and "try it".
 //!
 //! In: what to show, borrowed. Out: one complete HTML document, to be sent with [`headers`]. Never: a clock, randomness, the host, a
 //! script, or a string from outside that is not escaped for its place.
@@ -6,6 +6,9 @@
 //! Every page carries both languages and a switch made of two radio buttons and CSS. So the switch needs no script, no cookie and no
 //! request, and works on a page that answered a callback too, which must not be loaded a second time.
 
+mod account;
+mod bind;
+mod choose;
 mod experience;
 mod failure;
 mod html;
@@ -13,15 +16,20 @@ mod icons;
 mod language;
 mod login;
 mod logout;
+mod notice;
 mod shell;
 #[cfg(test)]
 mod tests;
 
+pub use account::{Account, AccountNotice, LinkableConnector, account};
+pub use bind::{Bind, Typed, bind};
+pub use choose::{Choose, choose};
 pub use experience::{Experience, SignedIn, experience};
 pub use failure::{Action, Failure, failure};
 pub use language::Language;
 pub use login::{Login, LoginOption, login};
 pub use logout::{LoggedOut, Logout, logged_out, logout};
+pub use notice::Notice;
 
 /// What our pages may load and do: their own style, pictures of ours and of WeChat's people, and forms to ourselves.
 ///
