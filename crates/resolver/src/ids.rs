@@ -27,8 +27,7 @@ impl SessionId {
 
     /// Reads an id that this resolver gave out; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
-        let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        (text.len() == 22 && text.bytes().all(is_base64url)).then(|| Self(text.to_owned()))
+        is_random_token(text).then(|| Self(text.to_owned()))
     }
 
     /// The id as text.
@@ -51,6 +50,11 @@ impl IdempotencyKey {
         (text.len() == 64 && text.bytes().all(is_hex)).then(|| Self(text.to_owned()))
     }
 
+    /// The key that this digest makes.
+    pub(crate) fn of_digest(digest: &[u8; 32]) -> Self {
+        Self(hex(digest))
+    }
+
     /// The key as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -66,6 +70,17 @@ pub(crate) fn fresh_uuid(now: Moment) -> Result<Uuid, EntropyError> {
 /// 128 random bits in base64url: nobody guesses it.
 pub(crate) fn random_token() -> Result<String, EntropyError> {
     random_bytes::<16>().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// Whether `text` looks like a [`random_token`].
+pub(crate) fn is_random_token(text: &str) -> bool {
+    let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    text.len() == 22 && text.bytes().all(is_base64url)
+}
+
+/// Lower-case hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn random_bytes<const N: usize>() -> Result<[u8; N], EntropyError> {

@@ -12,6 +12,7 @@ pub mod config;
 pub mod http;
 pub mod ids;
 pub mod login;
+pub mod pending;
 pub mod policy;
 mod serve;
 mod state;

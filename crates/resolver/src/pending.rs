@@ -1,0 +1,366 @@
+//! A login that waits for its person: what it asks, and how it changes with each answer. Pure, and stored as JSON.
+
+use std::fmt;
+use std::time::Duration;
+
+use resolver_api::{Candidate, CodeSent, LoginRequest, PendingLogin, ProofMethod, Question, SendCodeAnswer};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::clock::Moment;
+use crate::ids::{self, EntropyError, IdempotencyKey, UserId};
+use crate::login::Login;
+
+/// How long a login waits for its person.
+pub const LIFETIME: Duration = Duration::from_secs(600);
+
+/// How many wrong answers end it. The lock is on the pending login: nobody can lock another person's account.
+pub const TRIES: u32 = 5;
+
+/// How long a code is good.
+pub const CODE_LIFETIME: Duration = Duration::from_secs(300);
+
+/// How long after a code another one may be asked for.
+pub const RESEND_AFTER: Duration = Duration::from_secs(60);
+
+/// The most codes that one pending login sends.
+pub const MOST_CODES: u32 = 5;
+
+/// A login that waits for its person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// The login as it was asked for. A proof counts for its identities, and for no others.
+    pub login: LoginRequest,
+    /// When it is over, in Unix seconds.
+    pub expires_at: u64,
+    /// How many wrong answers are left.
+    pub tries_left: u32,
+    /// What is asked.
+    pub asked: Asked,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Asked {
+    /// Which of your accounts?
+    Choose {
+        /// A candidate's id is its place here, from 1.
+        accounts: Vec<UserId>,
+    },
+    /// Is there an account of yours already?
+    Bind {
+        /// The ways to prove it, in the operator's order.
+        methods: Vec<ProofMethod>,
+        /// Whether a new account may be made.
+        may_create: bool,
+        /// How many codes were sent.
+        codes_sent: u32,
+        /// The last of them.
+        code: Option<Code>,
+    },
+}
+
+/// A code that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Code {
+    /// What the person is told of it.
+    pub sent: CodeSent,
+    /// [`PendingToken::digest_of_code`], in hex.
+    pub digest: String,
+    /// The account that it proves; none where nobody, or more than one, has the address: then no code is right.
+    pub account: Option<UserId>,
+}
+
+/// Names a pending login: 128 random bits as 22 base64url characters. Its person alone has it; stores know [`PendingToken::id`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct PendingToken(String);
+
+impl Pending {
+    /// A login whose identities belong to the accounts `candidates`.
+    pub fn choose(login: &Login, candidates: Vec<UserId>, now: Moment) -> Self {
+        Self::new(login, Asked::Choose { accounts: candidates }, now)
+    }
+
+    /// A login of somebody whom nobody knows, who may prove an account by `methods`, or make one.
+    pub fn bind(login: &Login, methods: Vec<ProofMethod>, may_create: bool, now: Moment) -> Self {
+        Self::new(login, Asked::Bind { methods, may_create, codes_sent: 0, code: None }, now)
+    }
+
+    fn new(login: &Login, asked: Asked, now: Moment) -> Self {
+        let expires_at = now.seconds().saturating_add(LIFETIME.as_secs());
+        Self { login: login.request().clone(), expires_at, tries_left: TRIES, asked }
+    }
+
+    /// Whether its time or its tries are used up.
+    pub fn is_over(&self, now: Moment) -> bool {
+        self.tries_left == 0 || now.seconds() >= self.expires_at
+    }
+
+    /// What its person is asked, where `candidates` are the accounts that are still there to choose.
+    pub fn to_question(&self, candidates: Vec<Candidate>) -> PendingLogin {
+        let LoginRequest { application, connector, profile, .. } = self.login.clone();
+        let question = match &self.asked {
+            Asked::Choose { .. } => Question::Choose { accounts: candidates },
+            Asked::Bind { methods, may_create, code, .. } => {
+                let code = code.as_ref().map(|code| code.sent.clone());
+                Question::Bind { methods: methods.clone(), may_create: *may_create, code }
+            }
+        };
+        PendingLogin { application, connector, profile, expires_at: self.expires_at, tries_left: self.tries_left, question }
+    }
+
+    /// The account that a candidate's id stands for.
+    pub fn candidate(&self, id: &str) -> Option<UserId> {
+        let Asked::Choose { accounts } = &self.asked else {
+            return None;
+        };
+        accounts.iter().enumerate().find(|(place, _)| candidate_id(*place) == id).map(|(_, user)| *user)
+    }
+
+    /// Whether this way of proving an account is offered.
+    pub fn offers(&self, method: ProofMethod) -> bool {
+        matches!(&self.asked, Asked::Bind { methods, .. } if methods.contains(&method))
+    }
+
+    /// Whether a new account may be made.
+    pub fn offers_creation(&self) -> bool {
+        matches!(&self.asked, Asked::Bind { may_create: true, .. })
+    }
+
+    /// Whether a code may be sent by this method now; if not, what to answer.
+    pub fn check_send(&self, method: ProofMethod, now: Moment) -> Result<(), SendCodeAnswer> {
+        let Asked::Bind { codes_sent, code, .. } = &self.asked else {
+            return Err(SendCodeAnswer::NotOffered);
+        };
+        if method == ProofMethod::Password || !self.offers(method) {
+            return Err(SendCodeAnswer::NotOffered);
+        }
+        if *codes_sent >= MOST_CODES {
+            return Err(SendCodeAnswer::TooMany);
+        }
+        match code {
+            Some(code) if now.seconds() < code.sent.resend_at => Err(SendCodeAnswer::TooSoon { resend_at: code.sent.resend_at }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes that a code is on its way, in place of any before it, and what the person is told of it.
+    pub fn code_sent(&mut self, method: ProofMethod, masked: String, digest: String, account: Option<UserId>, now: Moment) -> CodeSent {
+        let sent = CodeSent {
+            method,
+            address: masked,
+            expires_at: now.seconds().saturating_add(CODE_LIFETIME.as_secs()).min(self.expires_at),
+            resend_at: now.seconds().saturating_add(RESEND_AFTER.as_secs()),
+        };
+        if let Asked::Bind { codes_sent, code, .. } = &mut self.asked {
+            *codes_sent += 1;
+            *code = Some(Code { sent: sent.clone(), digest, account });
+        }
+        sent
+    }
+
+    /// The account that the code with this digest proves. The time it takes tells nothing.
+    pub fn proved_by_code(&self, digest: &str, now: Moment) -> Option<UserId> {
+        let Asked::Bind { code: Some(code), .. } = &self.asked else {
+            return None;
+        };
+        let is_right: bool = code.digest.as_bytes().ct_eq(digest.as_bytes()).into();
+        code.account.filter(|_| is_right && now.seconds() < code.sent.expires_at)
+    }
+
+    /// Counts a wrong answer, and tells how many are left.
+    pub fn wrong_answer(&mut self) -> u32 {
+        self.tries_left = self.tries_left.saturating_sub(1);
+        self.tries_left
+    }
+}
+
+/// The id of the candidate at this place.
+pub fn candidate_id(place: usize) -> String {
+    (place + 1).to_string()
+}
+
+impl PendingToken {
+    /// A token that nobody has seen before.
+    pub fn random() -> Result<Self, EntropyError> {
+        ids::random_token().map(Self)
+    }
+
+    /// Reads a token; `None` for anything but 22 base64url characters.
+    pub fn parse(text: &str) -> Option<Self> {
+        ids::is_random_token(text).then(|| Self(text.to_owned()))
+    }
+
+    /// The token itself, for its person alone.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What the pending login is stored under: SHA-256 of the token, in hex.
+    pub fn id(&self) -> String {
+        self.digest("wxgate pending login", "")
+    }
+
+    /// What the outcome of its end is stored under.
+    pub fn outcome_key(&self) -> IdempotencyKey {
+        IdempotencyKey::of_digest(&self.hash("wxgate finished login", ""))
+    }
+
+    /// What is kept of a code, in hex: who has the database and not the token cannot try all million codes.
+    pub fn digest_of_code(&self, code: &str) -> String {
+        self.digest("wxgate code", code)
+    }
+
+    fn digest(&self, purpose: &str, text: &str) -> String {
+        ids::hex(&self.hash(purpose, text))
+    }
+
+    fn hash(&self, purpose: &str, text: &str) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for part in [purpose, &self.0, text] {
+            hash.update(part.len().to_be_bytes());
+            hash.update(part);
+        }
+        hash.finalize().into()
+    }
+}
+
+impl fmt::Debug for PendingToken {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("PendingToken")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use resolver_api::LoginMethod;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const A: UserId = Uuid::from_u128(0xa);
+    const B: UserId = Uuid::from_u128(0xb);
+
+    fn at(seconds: u64) -> Moment {
+        Moment::from_unix(Duration::from_secs(1_800_000_000 + seconds))
+    }
+
+    fn login() -> Login {
+        Login::parse(LoginRequest {
+            idempotency_key: "ab".repeat(32),
+            pool: "default".into(),
+            application: "shop".into(),
+            connector: "pc".into(),
+            method: LoginMethod::WebsiteQr,
+            platform: "main".into(),
+            app_id: "wx0000000000000001".into(),
+            openid: "openid-1".into(),
+            unionid: None,
+            profile: None,
+            profile_available: false,
+            phone_number: None,
+            link_to: None,
+            client_address: None,
+        })
+        .unwrap()
+    }
+
+    fn bind() -> Pending {
+        Pending::bind(&login(), vec![ProofMethod::PhoneCode], false, at(0))
+    }
+
+    fn send(pending: &mut Pending, code: &str, account: Option<UserId>, now: Moment) -> CodeSent {
+        let digest = token().digest_of_code(code);
+        pending.code_sent(ProofMethod::PhoneCode, "+86138****8000".into(), digest, account, now)
+    }
+
+    fn token() -> PendingToken {
+        PendingToken::parse("AAAAAAAAAAAAAAAAAAAAAA").unwrap()
+    }
+
+    #[test]
+    fn it_is_over_after_ten_minutes_or_five_wrong_answers() {
+        let mut pending = bind();
+        assert!(!pending.is_over(at(599)));
+        assert!(pending.is_over(at(600)));
+        assert_eq!([(); 6].map(|()| pending.wrong_answer()), [4, 3, 2, 1, 0, 0]);
+        assert!(pending.is_over(at(0)));
+    }
+
+    #[test]
+    fn a_candidate_is_named_by_its_place_and_by_nothing_else() {
+        let pending = Pending::choose(&login(), vec![A, B], at(0));
+        assert_eq!((pending.candidate("1"), pending.candidate("2")), (Some(A), Some(B)));
+        for wrong in ["", "0", "3", "+1", "01", " 1", &A.to_string()] {
+            assert_eq!(pending.candidate(wrong), None, "{wrong}");
+        }
+        assert_eq!(bind().candidate("1"), None);
+    }
+
+    #[test]
+    fn a_code_is_sent_only_where_it_is_offered_and_not_too_often() {
+        let choose = Pending::choose(&login(), vec![A, B], at(0));
+        assert_eq!(choose.check_send(ProofMethod::PhoneCode, at(0)), Err(SendCodeAnswer::NotOffered));
+        let mut pending = bind();
+        for method in [ProofMethod::EmailCode, ProofMethod::Password] {
+            assert_eq!(pending.check_send(method, at(0)), Err(SendCodeAnswer::NotOffered));
+        }
+        for sent in 0..5 {
+            let now = at(sent * 60);
+            assert_eq!(pending.check_send(ProofMethod::PhoneCode, now), Ok(()));
+            let sent = send(&mut pending, "000000", None, now);
+            let too_soon = SendCodeAnswer::TooSoon { resend_at: now.seconds() + 60 };
+            assert_eq!(sent.resend_at, now.seconds() + 60);
+            if pending.check_send(ProofMethod::PhoneCode, now) != Err(SendCodeAnswer::TooMany) {
+                assert_eq!(pending.check_send(ProofMethod::PhoneCode, now), Err(too_soon));
+            }
+        }
+        assert_eq!(pending.check_send(ProofMethod::PhoneCode, at(599)), Err(SendCodeAnswer::TooMany));
+    }
+
+    #[test]
+    fn a_code_proves_its_account_for_five_minutes_until_the_next_one() {
+        let mut pending = bind();
+        let digest = |code: &str| token().digest_of_code(code);
+        assert_eq!(pending.proved_by_code(&digest("123456"), at(0)), None, "none was sent");
+        send(&mut pending, "123456", Some(A), at(0));
+        assert_eq!(pending.proved_by_code(&digest("123456"), at(299)), Some(A));
+        assert_eq!(pending.proved_by_code(&digest("123456"), at(300)), None);
+        assert_eq!(pending.proved_by_code(&digest("123457"), at(0)), None);
+        let other = PendingToken::parse("BAAAAAAAAAAAAAAAAAAAAA").unwrap();
+        assert_eq!(pending.proved_by_code(&other.digest_of_code("123456"), at(0)), None);
+
+        send(&mut pending, "654321", Some(B), at(60));
+        assert_eq!(pending.proved_by_code(&digest("123456"), at(61)), None);
+        assert_eq!(pending.proved_by_code(&digest("654321"), at(61)), Some(B));
+    }
+
+    #[test]
+    fn no_code_is_right_for_an_address_that_nobody_has() {
+        let mut pending = bind();
+        send(&mut pending, "123456", None, at(0));
+        assert_eq!(pending.proved_by_code(&token().digest_of_code("123456"), at(1)), None);
+    }
+
+    #[test]
+    fn what_is_stored_reads_again_and_holds_neither_token_nor_code() {
+        let mut pending = bind();
+        send(&mut pending, "123456", Some(A), at(0));
+        let json = serde_json::to_string(&pending).unwrap();
+        assert_eq!(serde_json::from_str::<Pending>(&json).unwrap(), pending);
+        assert!(!json.contains("123456") && !json.contains(token().as_str()));
+        assert_eq!(format!("{:?}", token()), "PendingToken");
+    }
+
+    #[test]
+    fn a_token_has_different_names_for_different_purposes() {
+        let token = PendingToken::random().unwrap();
+        assert_eq!(PendingToken::parse(token.as_str()), Some(token.clone()));
+        assert_ne!(token.id(), token.outcome_key().as_str());
+        assert_eq!(token.id().len(), 64);
+        assert_eq!(IdempotencyKey::parse(token.outcome_key().as_str()), Some(token.outcome_key()));
+        assert_eq!(PendingToken::parse("../../etc/passwd"), None);
+    }
+}
