@@ -72,6 +72,18 @@ pub(crate) fn random_token() -> Result<String, EntropyError> {
     random_bytes::<16>().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
 }
 
+/// Six digits, each as likely as any other.
+pub(crate) fn random_code() -> Result<String, EntropyError> {
+    // The last, incomplete million is not used: its codes would come a little more often.
+    const COMPLETE: u32 = u32::MAX - u32::MAX % 1_000_000;
+    loop {
+        let number = u32::from_be_bytes(random_bytes()?);
+        if number < COMPLETE {
+            return Ok(format!("{:06}", number % 1_000_000));
+        }
+    }
+}
+
 /// Whether `text` looks like a [`random_token`].
 pub(crate) fn is_random_token(text: &str) -> bool {
     let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
@@ -83,7 +95,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn random_bytes<const N: usize>() -> Result<[u8; N], EntropyError> {
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], EntropyError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)?;
     Ok(bytes)
@@ -109,6 +121,14 @@ mod tests {
         assert!(IdempotencyKey::parse(&"0f".repeat(32)).is_some());
         for wrong in [String::new(), "0F".repeat(32), "0f".repeat(31), "0g".repeat(32), "é".repeat(32)] {
             assert_eq!(IdempotencyKey::parse(&wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_six_digits() {
+        for _ in 0..100 {
+            let code = random_code().unwrap();
+            assert!(code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit()), "{code}");
         }
     }
 

@@ -7,11 +7,13 @@
 //! remembered, [`http`] the face of it all, [`serve`](serve()) runs it, [`config`] is what an operator says.
 
 pub mod account;
+pub mod address;
 pub mod clock;
 pub mod config;
 pub mod http;
 pub mod ids;
 pub mod login;
+pub mod password;
 pub mod pending;
 pub mod policy;
 mod serve;
