@@ -10,6 +10,7 @@ pub mod account;
 pub mod address;
 pub mod clock;
 pub mod config;
+pub mod delivery;
 pub mod http;
 pub mod ids;
 pub mod login;
