@@ -8,11 +8,13 @@
 
 pub mod account;
 pub mod address;
+pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod http;
 pub mod ids;
+mod json;
 pub mod login;
 pub mod password;
 pub mod pending;

@@ -46,12 +46,18 @@ impl Tokens {
     /// Whether `token` is one of them. The time it takes tells nothing about them.
     pub fn accept(&self, token: &[u8]) -> bool {
         let hash = hash(token);
-        let is_known = self.hashes.iter().fold(Choice::from(0), |known, each| known | each.ct_eq(&hash));
+        self.holds(&hash)
+    }
+
+    /// Whether one of them has this hash.
+    pub(crate) fn holds(&self, hash: &[u8; 32]) -> bool {
+        let is_known = self.hashes.iter().fold(Choice::from(0), |known, each| known | each.ct_eq(hash));
         is_known.into()
     }
 }
 
-fn accept(token: &str, place: usize) -> Result<[u8; 32], TokenError> {
+/// The hash of the token at this place, if it is good enough.
+pub(crate) fn accept(token: &str, place: usize) -> Result<[u8; 32], TokenError> {
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(TokenError::Unsendable(place));
     }
@@ -66,7 +72,7 @@ fn accept(token: &str, place: usize) -> Result<[u8; 32], TokenError> {
     Ok(hash(token.as_bytes()))
 }
 
-fn hash(token: &[u8]) -> [u8; 32] {
+pub(crate) fn hash(token: &[u8]) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 

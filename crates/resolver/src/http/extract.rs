@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::problem::Failure;
 use crate::ids::{IdempotencyKey, SessionId, UserId};
+use crate::json;
 
 /// A JSON body.
 pub(super) struct JsonBody<T>(pub(super) T);
@@ -25,7 +26,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
             StatusCode::PAYLOAD_TOO_LARGE => Failure::BodyTooLarge,
             _ => Failure::InvalidRequest("body: broke off".to_owned()),
         })?;
-        parse_json(&body).map(Self).map_err(Failure::InvalidRequest)
+        json::parse(&body).map(Self).map_err(|problem| Failure::InvalidRequest(problem.to_string()))
     }
 }
 
@@ -33,38 +34,6 @@ fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default();
     essence.trim().eq_ignore_ascii_case("application/json")
-}
-
-fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        describe(&path, error.inner())
-    })?;
-    json.end().map_err(|error| describe(".", &error))?;
-    Ok(value)
-}
-
-/// serde's message without the value that it quotes: in front of "expected" may stand personal data.
-fn describe(path: &str, error: &serde_json::Error) -> String {
-    use serde_json::error::Category;
-
-    let message = error.to_string();
-    let place = if path == "." { "body" } else { path };
-    if error.classify() != Category::Data {
-        return format!("body: is not valid JSON at line {} column {}", error.line(), error.column());
-    }
-    let message = message.rsplit_once(" at line ").map_or(&*message, |(message, _)| message);
-    // "missing field" quotes our own name of the field.
-    if message.starts_with("missing field") {
-        return format!("{place}: {message}");
-    }
-    match message.rsplit_once(", expected ") {
-        // serde names the Rust type.
-        Some((_, expected)) if expected.starts_with("struct ") => format!("{place}: is not as expected; expected an object"),
-        Some((_, expected)) => format!("{place}: is not as expected; expected {expected}"),
-        None => format!("{place}: is not as expected"),
-    }
 }
 
 /// A part of the path.
@@ -116,40 +85,5 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
             Ok(Query(query)) => Ok(Self(query)),
             Err(_) => Err(Failure::InvalidRequest("query: expected each parameter at most once, in UTF-8".to_owned())),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use resolver_api::LoginRequest;
-
-    use super::*;
-
-    fn problem(change: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>)) -> String {
-        let mut body = serde_json::json!({
-            "idempotency_key": "", "pool": "", "application": "", "connector": "", "method": "website_qr",
-            "platform": "", "app_id": "", "openid": "CANARY, expected", "profile": {"nickname": "CANARY"},
-        });
-        change(body.as_object_mut().unwrap());
-        parse_json::<LoginRequest>(&serde_json::to_vec(&body).unwrap()).unwrap_err()
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_body_is_told_without_its_values() {
-        assert_eq!(problem(|body| drop(body.remove("openid"))), "body: missing field `openid`");
-        assert_eq!(problem(|body| drop(body.insert("openid".into(), 5.into()))), "openid: is not as expected; expected a string");
-        assert_eq!(problem(|body| drop(body.insert("profile".into(), "CANARY".into()))), "profile: is not as expected; expected an object");
-        let method = problem(|body| drop(body.insert("method".into(), "CANARY, expected CANARY".into())));
-        assert!(method.starts_with("method: is not as expected; expected "), "{method}");
-        assert!(method.contains("`website_qr`") && !method.contains("CANARY"), "{method}");
-        assert_eq!(parse_json::<LoginRequest>(b"{\"openid\": CANARY").unwrap_err(), "body: is not valid JSON at line 1 column 12");
-        assert_eq!(parse_json::<LoginRequest>(b"").unwrap_err(), "body: is not valid JSON at line 1 column 0");
-    }
-
-    #[test]
-    fn fields_that_nobody_knows_yet_are_ignored_but_nothing_may_follow_the_body() {
-        let body = br#"{"expires_at": 5, "invented_later": true}"#;
-        assert!(parse_json::<resolver_api::RevokeSession>(body).is_ok());
-        assert!(parse_json::<resolver_api::RevokeSession>(&[body.as_slice(), b"{}"].concat()).is_err());
     }
 }
