@@ -18,12 +18,13 @@ const PARAMETERS: (u32, u32, u32) = (19 * 1024, 2, 1);
 /// How many are hashed at once: each takes 19 MiB and a processor.
 const AT_ONCE: usize = 4;
 
+/// What stands in for the hash of an account that has none: random bytes, of which nobody knows a password.
+const HASH_OF_NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$9J+SeIFHh66ymCGahP5owQ$nug1CNYvuODHcT0ES/l/407DANLANd2N+oRXrU6Cm2A";
+
 /// Hashes and verifies passwords, a few at a time.
 #[derive(Debug)]
 pub struct Passwords {
     places: Arc<Semaphore>,
-    /// Of a password that nobody knows.
-    hash_of_nobody: String,
 }
 
 /// A password could not be hashed or verified. Holds no password.
@@ -36,16 +37,6 @@ pub enum PasswordError {
 }
 
 impl Passwords {
-    /// Ready to verify.
-    ///
-    /// # Errors
-    ///
-    /// There is no randomness for the hash that stands for accounts without a password.
-    pub fn new() -> Result<Self, PasswordError> {
-        let nobody = ids::random_token()?;
-        Ok(Self { places: Arc::new(Semaphore::new(AT_ONCE)), hash_of_nobody: hash(&nobody)? })
-    }
-
     /// What to store of a password: a PHC string.
     pub async fn hash(&self, password: &str) -> Result<String, PasswordError> {
         let password = password.to_owned();
@@ -55,7 +46,7 @@ impl Passwords {
     /// Whether the password is the one of which `stored` is kept. Without one it takes the same time, and is false.
     pub async fn verify(&self, password: &str, stored: Option<String>) -> Result<bool, PasswordError> {
         let is_there = stored.is_some();
-        let (password, stored) = (password.to_owned(), stored.unwrap_or_else(|| self.hash_of_nobody.clone()));
+        let (password, stored) = (password.to_owned(), stored.unwrap_or_else(|| HASH_OF_NOBODY.to_owned()));
         let is_right = self.work(move || verify(&password, &stored)).await?;
         Ok(is_right && is_there)
     }
@@ -91,6 +82,12 @@ fn verify(password: &str, stored: &str) -> bool {
     Argon2::default().verify_password(password.as_bytes(), &stored).is_ok()
 }
 
+impl Default for Passwords {
+    fn default() -> Self {
+        Self { places: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+}
+
 impl From<EntropyError> for PasswordError {
     fn from(error: EntropyError) -> Self {
         Self::Entropy(error)
@@ -114,9 +111,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_password_is_right_for_its_own_hash_alone() {
-        let passwords = Passwords::new().unwrap();
+        let passwords = Passwords::default();
         let stored = passwords.hash("correct horse 电池").await.unwrap();
-        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        let parameters = "$argon2id$v=19$m=19456,t=2,p=1$";
+        assert!(stored.starts_with(parameters) && HASH_OF_NOBODY.starts_with(parameters), "{stored}");
+        assert_eq!(stored.len(), HASH_OF_NOBODY.len());
+        assert!(PasswordHash::new(HASH_OF_NOBODY).is_ok(), "else it would cost no time");
         assert_ne!(stored, passwords.hash("correct horse 电池").await.unwrap(), "each has its own salt");
         assert!(passwords.verify("correct horse 电池", Some(stored.clone())).await.unwrap());
         for wrong in ["", "correct horse", "Correct horse 电池"] {
@@ -126,7 +126,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_password_is_right_where_there_is_none() {
-        let passwords = Passwords::new().unwrap();
+        let passwords = Passwords::default();
         assert!(!passwords.verify("", None).await.unwrap());
         assert!(!passwords.verify("x", Some("not a hash".to_owned())).await.unwrap());
         assert!(!passwords.verify("x", Some(String::new())).await.unwrap());
@@ -137,6 +137,6 @@ mod tests {
         let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 1, 1, None).unwrap());
         let salt = argon2::password_hash::SaltString::encode_b64(&[7; 16]).unwrap();
         let stored = weak.hash_password(b"secret", &salt).unwrap().to_string();
-        assert!(Passwords::new().unwrap().verify("secret", Some(stored)).await.unwrap());
+        assert!(Passwords::default().verify("secret", Some(stored)).await.unwrap());
     }
 }

@@ -4,6 +4,7 @@
 //! the address, and whether the mail server liked it.
 
 mod message;
+mod settings;
 mod smtp;
 mod webhook;
 
@@ -16,6 +17,7 @@ use tokio::sync::Semaphore;
 use crate::address::Address;
 
 pub use message::{Language, Message, Secret};
+pub use settings::{DeliveryArgs, SMS_SECRET_VARIABLE, SMTP_URL_VARIABLE};
 pub use smtp::Mailer;
 pub use webhook::{SHORTEST_SECRET, Webhook};
 

@@ -31,12 +31,16 @@ impl Mailer {
         // The library's own words may quote the URL, and with it the password.
         let wrong = || DeliveryError("expected smtps://USER:PASSWORD@HOST:465 or smtp://USER:PASSWORD@HOST:587?tls=required".to_owned());
         let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|_| wrong())?.timeout(Some(PATIENCE)).build();
-        let from =
-            from.parse().map_err(|_| DeliveryError("--mail-from: expected an address such as Shop <no-reply@example.com>".to_owned()))?;
+        let from = from.parse().map_err(|_| DeliveryError("expected an address such as Shop <no-reply@example.com>".to_owned()))?;
         Ok(Self { server, from })
     }
 
-    pub(super) async fn send(&self, message: &Message) -> Result<(), DeliveryError> {
+    /// Sends one message.
+    ///
+    /// # Errors
+    ///
+    /// It was not taken.
+    pub async fn send(&self, message: &Message) -> Result<(), DeliveryError> {
         let broken = |_| DeliveryError("the e-mail could not be written".to_owned());
         let to = message.to.as_str().parse().map_err(|_| DeliveryError("the mail library refuses the address".to_owned()))?;
         let mail = Mail::builder()
@@ -82,6 +86,6 @@ mod tests {
             assert!(error.starts_with("expected smtps://") && !error.contains("CANARY"), "{error}");
         }
         let error = Mailer::new("smtp://127.0.0.1:25", "nobody").unwrap_err().to_string();
-        assert!(error.starts_with("--mail-from: expected"), "{error}");
+        assert!(error.starts_with("expected an address"), "{error}");
     }
 }

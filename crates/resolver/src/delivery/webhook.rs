@@ -53,7 +53,7 @@ impl Webhook {
     ///
     /// The URL is not one of http or https, or the secret can be guessed.
     pub fn new(url: &str, secret: &str, template: Option<String>) -> Result<Self, DeliveryError> {
-        let wrong = || DeliveryError("--sms-webhook: expected an address such as https://sms.example.com/send".to_owned());
+        let wrong = || DeliveryError("expected an address such as https://sms.example.com/send".to_owned());
         let url = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()).ok_or_else(wrong)?;
         if secret.len() < SHORTEST_SECRET {
             let expected = format!("expected at least {SHORTEST_SECRET} characters; make one with `openssl rand -hex 32`");
@@ -64,7 +64,12 @@ impl Webhook {
         Ok(Self { client, url, secret: Secret(secret.to_owned()), template })
     }
 
-    pub(super) async fn send(&self, message: &Message) -> Result<(), DeliveryError> {
+    /// Sends one message.
+    ///
+    /// # Errors
+    ///
+    /// It was not taken.
+    pub async fn send(&self, message: &Message) -> Result<(), DeliveryError> {
         let id = ids::fresh_uuid(message.asked_at).map_err(|error| DeliveryError(format!("no random bytes: {error}")))?;
         let body = Body {
             id: id.to_string(),
@@ -147,7 +152,7 @@ mod tests {
     fn what_cannot_be_used_is_refused_without_repeating_it() {
         for url in ["", "sms.example.com", "ftp://CANARY.example.com", "https://"] {
             let error = Webhook::new(url, SECRET, None).unwrap_err().to_string();
-            assert!(error.starts_with("--sms-webhook: expected") && !error.contains("CANARY"), "{error}");
+            assert!(error.starts_with("expected an address") && !error.contains("CANARY"), "{error}");
         }
         let error = Webhook::new("https://sms.example.com/", "CANARY", None).unwrap_err().to_string();
         assert!(error.starts_with("expected at least 32 characters") && !error.contains("CANARY"), "{error}");
