@@ -19,6 +19,11 @@ impl Html {
         self.language = language;
     }
 
+    /// The one that is being written.
+    pub(super) fn language(&self) -> Language {
+        self.language
+    }
+
     /// Markup from our own source, as it is: `'static` keeps strings from outside away.
     pub(super) fn raw(&mut self, markup: &'static str) -> &mut Self {
         self.out.push_str(markup);
@@ -51,6 +56,16 @@ impl Html {
         self
     }
 
+    /// A number in digits.
+    pub(super) fn number(&mut self, number: u64) -> &mut Self {
+        self.text(&number.to_string())
+    }
+
+    /// A number and what it counts, such as ` day`, ` days`.
+    pub(super) fn count(&mut self, number: u64, one: Text, more: Text) -> &mut Self {
+        self.number(number).say(if number == 1 { one } else { more })
+    }
+
     /// A name or another short string from outside: it cannot turn the direction of the text around it.
     pub(super) fn name(&mut self, name: &str) -> &mut Self {
         self.raw("<bdi>").text(name).raw("</bdi>")
@@ -59,6 +74,12 @@ impl Html {
     /// ` name="value"`, quoted. Not for addresses.
     pub(super) fn attribute(&mut self, name: &'static str, value: &str) -> &mut Self {
         self.raw(" ").raw(name).raw("=\"").text(value).raw("\"")
+    }
+
+    /// ` name="stem-en"`: an id, or what refers to one. A page holds each view twice, and an id only once.
+    pub(super) fn id(&mut self, name: &'static str, stem: &'static str) -> &mut Self {
+        let tag = self.language.tag();
+        self.raw(" ").raw(name).raw("=\"").raw(stem).raw("-").raw(tag).raw("\"")
     }
 
     /// ` name="address"` for `href`, `action` and `src`; the attribute is left out for whatever could run as a script or lead to

@@ -40,6 +40,12 @@ pub(super) const ATTENTION: &str = line_icon!("<path d=\"M12 6v7.5M12 17.8v.1\"/
 /// Somebody without name or picture.
 pub(super) const PERSON: &str =
     line_icon!("<circle cx=\"12\" cy=\"8.5\" r=\"3.8\"/><path d=\"M4.8 20c.6-3.8 3.5-6 7.2-6s6.6 2.2 7.2 6\"/>");
+/// Electronic mail.
+pub(super) const MAIL: &str = line_icon!("<rect x=\"3\" y=\"5\" width=\"18\" height=\"14\" rx=\"2\"/><path d=\"m3.5 7.5 8.5 6 8.5-6\"/>");
+/// A password.
+pub(super) const KEY: &str = line_icon!("<circle cx=\"8\" cy=\"15.5\" r=\"4\"/><path d=\"m11 12.5 8-8M15.5 8l3 3M18.5 5l1.5 1.5\"/>");
+/// A phone.
+pub(super) const PHONE: &str = line_icon!("<rect x=\"6.5\" y=\"2.5\" width=\"11\" height=\"19\" rx=\"2.5\"/><path d=\"M11 18.3h2\"/>");
 /// Leads on.
 pub(super) const ONWARD: &str = line_icon!("<path d=\"m9.5 6 6 6-6 6\"/>");
 
@@ -56,7 +62,6 @@ pub(super) fn of_method(method: LoginMethod) -> &'static str {
 const CODE: &str = line_icon!(
     "<path d=\"M4 5a1 1 0 0 1 1-1h4a1 1 0 0 1 1 1v4a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1zm10 0a1 1 0 0 1 1-1h4a1 1 0 0 1 1 1v4a1 1 0 0 1-1 1h-4a1 1 0 0 1-1-1zM4 15a1 1 0 0 1 1-1h4a1 1 0 0 1 1 1v4a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1zM7 7h.01M17 7h.01M7 17h.01M14 14h2.5v2.5M20 14v.01M20 17.5V20h-2.5M14 20v.01\"/>"
 );
-const PHONE: &str = line_icon!("<rect x=\"6.5\" y=\"2.5\" width=\"11\" height=\"19\" rx=\"2.5\"/><path d=\"M11 18.3h2\"/>");
 const MINI_PROGRAM: &str = line_icon!(
     "<circle cx=\"12\" cy=\"12\" r=\"9.2\"/><path d=\"M8.6 13.4a1.9 1.9 0 1 0 1.9 2.1c.2-1 .9-1.7 1.1-2.9.2-1.5-.3-3.9 1.9-4.6a1.9 1.9 0 1 1 1.8 2.7\"/>"
 );

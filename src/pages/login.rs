@@ -65,14 +65,15 @@ pub(super) fn options(html: &mut Html, options: &[LoginOption<'_>]) {
     }
     html.raw("<ul class=\"options\">");
     for option in options {
-        html.raw("<li><a").address("href", &option.href).raw("><span class=\"icon\">").raw(icons::of_method(option.method));
+        html.raw("<li><a class=\"row\"").address("href", &option.href).raw("><span class=\"icon\">").raw(icons::of_method(option.method));
         html.raw("</span><span><b>").name(option.display_name).raw("</b><small>").say(what_happens(option.method)).raw("</small></span>");
         html.raw(icons::ONWARD).raw("</a></li>");
     }
     html.raw("</ul>");
 }
 
-fn what_happens(method: LoginMethod) -> Text {
+/// Also for linking another WeChat.
+pub(super) fn what_happens(method: LoginMethod) -> Text {
     match method {
         LoginMethod::WebsiteQr => Text { zh: "用微信扫一扫登录", en: "Scan a code with WeChat" },
         LoginMethod::OfficialAccountWeb => Text { zh: "使用当前的微信账号继续", en: "Continue with your WeChat account" },

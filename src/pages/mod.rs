@@ -11,15 +11,18 @@ mod bind;
 mod choose;
 mod experience;
 mod failure;
+mod form;
 mod html;
 mod icons;
 mod language;
 mod login;
 mod logout;
 mod notice;
+mod person;
 mod shell;
 #[cfg(test)]
 mod tests;
+mod when;
 
 pub use account::{Account, AccountNotice, LinkableConnector, account};
 pub use bind::{Bind, Typed, bind};

@@ -81,3 +81,11 @@ impl Sign {
 pub(super) fn notice(html: &mut Html, text: Text) {
     html.raw("<p class=\"notice\">").say(text).raw("</p>");
 }
+
+/// What has just become of a step, read out at once. Fields refer to it by [`Html::id`] of `notice`.
+pub(super) fn outcome(html: &mut Html, is_good: bool, words: impl FnOnce(&mut Html)) {
+    html.raw(if is_good { "<p class=\"notice good\" role=\"status\"" } else { "<p class=\"notice\" role=\"alert\"" });
+    html.id("id", "notice").raw(">");
+    words(html);
+    html.raw("</p>");
+}
