@@ -6,6 +6,7 @@ mod bench;
 mod browser;
 mod check;
 mod command;
+mod conformance;
 mod demo;
 mod keys;
 mod setup;
@@ -45,6 +46,13 @@ enum Task {
         /// A part of the names
         filter: Option<String>,
     },
+    /// Check that a resolver keeps to docs/resolver-api.md; `cargo xtask conformance --help` tells how
+    #[command(disable_help_flag = true)]
+    Conformance {
+        /// What the checks' own program takes
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Measure what the filter costs per request, against a bare Envoy and an empty filter
     Bench {
         /// How often each case is measured
@@ -76,6 +84,7 @@ fn run(task: Task) -> Result<()> {
         Task::Wasm => wasm::build().map(drop),
         Task::Check => check::run_all(),
         Task::Demo { once } => demo::run_demo(once),
+        Task::Conformance { arguments } => conformance::check(&arguments),
         Task::Bench { rounds } => bench::measure(rounds),
         Task::Test { filter } => test::run_tests(filter.as_deref()),
     }

@@ -40,9 +40,10 @@ const AMBIENT: [(&str, &str); 6] = [
 ];
 
 /// The packages of this repository that each of its packages may depend on; one that is not listed may use none.
-const PACKAGES: [(&str, &[&str]); 3] = [
+const PACKAGES: [(&str, &[&str]); 4] = [
     ("wxgate", &["resolver-api"]),
-    ("wxgate-resolver", &["resolver-api"]),
+    ("wxgate-conformance", &["resolver-api"]),
+    ("wxgate-resolver", &["resolver-api", "wxgate-conformance"]),
     ("wxgate-tests", &["resolver-api", "wxgate-resolver", "wechat-sim", "demo-app"]),
 ];
 

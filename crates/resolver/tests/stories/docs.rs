@@ -58,3 +58,11 @@ fn the_manual_names_every_route_and_flag() {
         assert!(PAGE.contains(word.as_str()), "{word}");
     }
 }
+
+#[test]
+fn every_check_of_conformance_is_of_a_section_of_the_manual() {
+    let headings: Vec<_> = PAGE.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#').trim()).collect();
+    for section in wxgate_conformance::sections() {
+        assert!(headings.contains(&section), "{section}");
+    }
+}
