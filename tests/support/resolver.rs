@@ -11,7 +11,7 @@ use tokio::net::TcpSocket;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use wxgate_resolver::AppState;
-use wxgate_resolver::policy::Policies;
+use wxgate_resolver::policy::ConnectorPolicy;
 use wxgate_resolver::store::SqliteStore;
 use wxgate_resolver::tokens::Tokens;
 
@@ -26,17 +26,17 @@ pub struct Resolver {
     pub token: String,
     /// The database's file.
     pub database: PathBuf,
-    policies: Policies,
+    policy: ConnectorPolicy,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 impl Resolver {
-    pub(crate) async fn start_new(directory: &Path, token: &str, policies: Policies) -> Self {
+    pub(crate) async fn start_new(directory: &Path, token: &str, policy: ConnectorPolicy) -> Self {
         let mut resolver = Self {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             token: token.to_owned(),
             database: directory.join("resolver.db"),
-            policies,
+            policy,
             running: None,
         };
         resolver.start().await;
@@ -53,7 +53,7 @@ impl Resolver {
         self.address = listener.local_addr().expect("bound");
         let store = SqliteStore::open(&self.database).await.expect("the resolver's database");
         let mut state = AppState::new(store, Tokens::new([&self.token]).expect("a good token"));
-        state.policies = self.policies.clone();
+        state.default_policy = self.policy.clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             let shutdown = async move { stopped.await.unwrap_or_default() };

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wechat_sim::{Simulator, World};
-use wxgate_resolver::policy::Policies;
+use wxgate_resolver::policy::ConnectorPolicy;
 
 use crate::application::Application;
 use crate::envoy::Envoy;
@@ -44,7 +44,7 @@ pub struct Builder {
     envoy: Vec<Change>,
     env: Vec<(String, String)>,
     world: World,
-    policies: Policies,
+    policy: ConnectorPolicy,
     open_paths: Vec<String>,
     tls: Option<(Certificate, Certificate)>,
 }
@@ -106,8 +106,8 @@ impl Builder {
     }
 
     /// What the resolver's operator decided.
-    pub fn policies(mut self, policies: Policies) -> Self {
-        self.policies = policies;
+    pub fn policy(mut self, policy: ConnectorPolicy) -> Self {
+        self.policy = policy;
         self
     }
 
@@ -157,7 +157,7 @@ impl Builder {
         let wechat_address = listener.local_addr().expect("bound");
         let serving = wechat.clone();
         tokio::spawn(async move { serving.serve(listener).await });
-        let resolver = Resolver::start_new(directory.path(), &keys.resolver_token, self.policies).await;
+        let resolver = Resolver::start_new(directory.path(), &keys.resolver_token, self.policy).await;
         let app = Application::start().await;
         let (wechat_wire, resolver_wire) = (FaultProxy::start(wechat_address).await, FaultProxy::start(resolver.address).await);
 
@@ -264,7 +264,7 @@ impl Stack {
             envoy: Vec::new(),
             env: Vec::new(),
             world: World::demo(),
-            policies: Policies::default(),
+            policy: ConnectorPolicy::default(),
             open_paths: Vec::new(),
             tls: None,
         }

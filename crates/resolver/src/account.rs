@@ -1,5 +1,7 @@
 //! An account and how a login or a revocation changes it. Pure, so that every store applies the same rules.
 
+use std::fmt;
+
 use resolver_api::{Profile, User};
 
 use crate::clock::Moment;
@@ -10,9 +12,13 @@ use crate::ids::UserId;
 pub struct Account {
     /// Stable for life.
     pub id: UserId,
-    /// A disabled account gets no session.
-    pub is_disabled: bool,
-    /// When the newest session began. Never goes back, also when the clock does.
+    /// Accounts of different pools never meet.
+    pub pool: String,
+    /// Whether it may be logged in to.
+    pub state: State,
+    /// When it was made.
+    pub created_at: u64,
+    /// When the newest session began; 0 before the first. Never goes back, also when the clock does.
     pub last_auth_time: u64,
     /// Sessions that began up to and including this second have ended; 0 for none.
     pub sessions_not_before: u64,
@@ -20,7 +26,57 @@ pub struct Account {
     pub name: Sourced,
     /// An `https` address of a picture.
     pub picture: Sourced,
+    /// Its person's phone number.
+    pub phone_number: Option<PhoneNumber>,
+    /// Its person's e-mail address.
+    pub email: Option<Email>,
+    /// What its person types beside the password. Nobody else in the pool has it.
+    pub username: Option<String>,
+    /// The operator's own name for the account. Nobody else in the pool has it.
+    pub external_id: Option<String>,
+    /// What its password is checked against.
+    pub password_hash: Option<PasswordHash>,
 }
+
+/// Whether an account may be logged in to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Yes.
+    Active,
+    /// Not until it is enabled.
+    Disabled,
+    /// Never again. Its id is not given to anybody else.
+    Deleted,
+    /// Never again; its identities sign in another account.
+    Merged {
+        /// The account that has them now.
+        into: UserId,
+    },
+}
+
+/// A phone number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhoneNumber {
+    /// E.164.
+    pub number: String,
+    /// Whether WeChat said that it is the person's.
+    pub is_from_wechat: bool,
+    /// Whether the person has proved to have it.
+    pub is_verified: bool,
+}
+
+/// An e-mail address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Email {
+    /// In lower case.
+    pub address: String,
+    /// Whether the person has proved to have it.
+    pub is_verified: bool,
+}
+
+/// A PHC string. Cannot be printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(pub String);
 
 /// A field that WeChat fills, until somebody else does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +89,28 @@ pub struct Sourced {
 
 impl Account {
     /// An account whose first login is now.
-    pub fn new(id: UserId, profile: Option<&Profile>, now: Moment) -> Self {
+    pub fn new(id: UserId, pool: &str, profile: Option<&Profile>, now: Moment) -> Self {
+        Self::blank(id, pool, now).signed_in(profile, now).0
+    }
+
+    /// An account that is made now, of which nothing is known, and to which nobody has logged in.
+    pub fn blank(id: UserId, pool: &str, now: Moment) -> Self {
         let blank = Sourced { value: None, is_from_wechat: true };
-        let account = Self { id, is_disabled: false, last_auth_time: 0, sessions_not_before: 0, name: blank.clone(), picture: blank };
-        account.signed_in(profile, now).0
+        Self {
+            id,
+            pool: pool.to_owned(),
+            state: State::Active,
+            created_at: now.seconds(),
+            last_auth_time: 0,
+            sessions_not_before: 0,
+            name: blank.clone(),
+            picture: blank,
+            phone_number: None,
+            email: None,
+            username: None,
+            external_id: None,
+            password_hash: None,
+        }
     }
 
     /// The account after a login, and the login's `auth_time`.
@@ -64,8 +138,8 @@ impl Account {
             id: self.id.to_string(),
             name: self.name.value.clone(),
             picture: self.picture.value.clone(),
-            phone_number: None,
-            phone_number_verified: None,
+            phone_number: self.phone_number.as_ref().map(|phone| phone.number.clone()),
+            phone_number_verified: self.phone_number.as_ref().map(|phone| phone.is_verified),
         }
     }
 }
@@ -76,6 +150,12 @@ impl Sourced {
         if let Some(value) = value.filter(|_| self.is_from_wechat) {
             self.value = Some(value.to_owned());
         }
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("PasswordHash")
     }
 }
 
@@ -97,7 +177,7 @@ mod tests {
 
     #[test]
     fn wechat_refreshes_a_name_until_somebody_else_sets_it() {
-        let account = Account::new(Uuid::nil(), Some(&profile("晓明")), at(100));
+        let account = Account::new(Uuid::nil(), "default", Some(&profile("晓明")), at(100));
         let (account, _) = account.signed_in(Some(&profile("小明😀")), at(101));
         assert_eq!(account.name.value.as_deref(), Some("小明😀"));
 
@@ -111,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_login_in_the_second_of_a_revocation_is_after_it() {
-        let account = Account::new(Uuid::nil(), None, at(100)).signed_out_everywhere(at(100));
+        let account = Account::new(Uuid::nil(), "default", None, at(100)).signed_out_everywhere(at(100));
         assert_eq!(account.sessions_not_before, 100);
         let (account, auth_time) = account.signed_in(None, at(100));
         assert_eq!(auth_time, 101);
@@ -122,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_steps_back_neither_saves_a_session_nor_ends_a_new_one() {
-        let account = Account::new(Uuid::nil(), None, at(10_000)).signed_out_everywhere(at(6_400));
+        let account = Account::new(Uuid::nil(), "default", None, at(10_000)).signed_out_everywhere(at(6_400));
         assert_eq!(account.sessions_not_before, 10_000);
         let (_, auth_time) = account.signed_in(None, at(6_401));
         assert_eq!(auth_time, 10_001);

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use sqlx::postgres::PgConnectOptions;
 
-use crate::policy::{ConnectorPolicy, Policies, Registration};
+use crate::policy::{Binding, ConnectorPolicy, OnNoMatch, Registration};
 use crate::state::Limits;
 use crate::tokens::{TokenError, Tokens};
 
@@ -26,7 +27,7 @@ pub struct Args {
     #[arg(long, env = "WXGATE_RESOLVER_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8300")]
     pub listen: SocketAddr,
 
-    /// Where the data is: sqlite:PATH. The file is made where there is none
+    /// Where the data is: sqlite:PATH, where the file is made if there is none, or postgres://USER:PASSWORD@HOST/DATABASE
     #[arg(long, env = "WXGATE_RESOLVER_DATABASE", value_name = "URL", default_value = "sqlite:wxgate.db")]
     pub database: Database,
 
@@ -34,9 +35,17 @@ pub struct Args {
     #[arg(long, env = "WXGATE_RESOLVER_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
-    /// Whether a person whom nobody knows gets an account
+    /// Whether a person whom nobody knows may get an account. Like the two that follow, for every connector that has no policy of its own
     #[arg(long, env = "WXGATE_RESOLVER_REGISTRATION", value_name = "POLICY", default_value = "open")]
     pub registration: Registration,
+
+    /// How a person whom nobody knows finds an account that exists: not at all, by a phone number from WeChat, or by being asked
+    #[arg(long, env = "WXGATE_RESOLVER_BINDING", value_name = "POLICY", default_value = "none")]
+    pub binding: Binding,
+
+    /// What happens when no account was found
+    #[arg(long, env = "WXGATE_RESOLVER_ON_NO_MATCH", value_name = "POLICY", default_value = "create")]
+    pub on_no_match: OnNoMatch,
 
     /// The longest session.absolute_seconds of any filter: the revocation of a user is kept for so long
     #[arg(long, env = "WXGATE_RESOLVER_LONGEST_SESSION_SECONDS", value_name = "SECONDS", default_value_t = 31_536_000)]
@@ -66,11 +75,13 @@ pub enum LogFormat {
     Json,
 }
 
-/// Where the data is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where the data is. Debug does not show a password.
+#[derive(Clone)]
 pub enum Database {
     /// A SQLite file.
     Sqlite(PathBuf),
+    /// A PostgreSQL server.
+    Postgres(Box<PgConnectOptions>),
 }
 
 /// Why the configuration cannot be used. Never holds a token.
@@ -91,9 +102,10 @@ impl Args {
         Tokens::new(of_variable.chain(of_file).map(str::trim)).map_err(ConfigError::Tokens)
     }
 
-    /// The policies.
-    pub fn policies(&self) -> Policies {
-        Policies::uniform(ConnectorPolicy { registration: self.registration })
+    /// The policy of a connector that has none of its own.
+    pub fn default_policy(&self) -> ConnectorPolicy {
+        let Self { registration, binding, on_no_match, .. } = *self;
+        ConnectorPolicy { registration, binding, on_no_match, ..ConnectorPolicy::default() }
     }
 
     /// The limits.
@@ -110,11 +122,28 @@ impl std::str::FromStr for Database {
     type Err = String;
 
     fn from_str(url: &str) -> Result<Self, String> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            // The reason may quote the URL, which may hold a password.
+            let options =
+                url.parse().map_err(|_| "is no postgres://USER:PASSWORD@HOST/DATABASE, with ?sslmode=verify-full or the like after it")?;
+            return Ok(Self::Postgres(Box::new(options)));
+        }
         let path = url.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
         match path {
             Some(path) if !path.is_empty() && !path.starts_with(':') && !path.contains('?') => Ok(Self::Sqlite(PathBuf::from(path))),
             // The URL of another kind of database may hold a password.
-            _ => Err("expected sqlite:PATH, such as sqlite:/var/lib/wxgate/wxgate.db".to_owned()),
+            _ => Err("expected sqlite:PATH, such as sqlite:/var/lib/wxgate/wxgate.db, or postgres://HOST/DATABASE".to_owned()),
+        }
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => out.debug_tuple("Sqlite").field(path).finish(),
+            Self::Postgres(options) => {
+                write!(out, "Postgres({} at {}:{})", options.get_database().unwrap_or_default(), options.get_host(), options.get_port())
+            }
         }
     }
 }
@@ -170,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_is_a_sqlite_path() {
+    fn a_database_is_a_path_or_a_server_whose_password_is_never_shown() {
         let parse = |url: &str| url.parse::<Database>();
         for (url, path) in [
             ("sqlite:wxgate.db", "wxgate.db"),
@@ -178,9 +207,14 @@ mod tests {
             ("sqlite:///var/wxgate.db", "/var/wxgate.db"),
             ("sqlite:/var/wxgate.db", "/var/wxgate.db"),
         ] {
-            assert_eq!(parse(url), Ok(Database::Sqlite(path.into())), "{url}");
+            let database = parse(url).unwrap();
+            assert!(matches!(&database, Database::Sqlite(got) if got == Path::new(path)), "{url}");
         }
-        for url in ["", "wxgate.db", "sqlite:", "sqlite::memory:", "sqlite:a.db?mode=ro", "postgres://me:CANARY@db/x"] {
+        let database = parse("postgres://me:CANARY@db.internal:5433/wxgate?sslmode=verify-full").unwrap();
+        assert_eq!(format!("{database:?}"), "Postgres(wxgate at db.internal:5433)");
+        for url in
+            ["", "wxgate.db", "sqlite:", "sqlite::memory:", "sqlite:a.db?mode=ro", "mysql://me:CANARY@db/x", "postgres://me:CANARY@db:x/y"]
+        {
             assert!(!parse(url).unwrap_err().contains("CANARY"), "{url}");
         }
     }

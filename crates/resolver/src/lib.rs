@@ -6,6 +6,8 @@
 //! In reading order: [`login`] is the question and the decision, [`account`] what a login changes, [`store`] what is
 //! remembered, [`http`] the face of it all, [`serve`](serve()) runs it, [`config`] is what an operator says.
 
+#![expect(clippy::duplicate_mod, reason = "store/shared is compiled once for each database")]
+
 pub mod account;
 pub mod address;
 pub mod admin;

@@ -54,7 +54,7 @@ pub enum IdentityKind {
 }
 
 /// Decides a login, where `by_openid` and `by_unionid` are the users who have the identities that it brings.
-pub fn decide(login: &LoginRequest, by_openid: Option<UserId>, by_unionid: Option<UserId>, policy: ConnectorPolicy) -> Decision {
+pub fn decide(login: &LoginRequest, by_openid: Option<UserId>, by_unionid: Option<UserId>, policy: &ConnectorPolicy) -> Decision {
     match (by_openid, by_unionid) {
         (Some(a), Some(b)) if a != b => Decision::Choose,
         (Some(user), Some(_)) => Decision::SignIn { user, record: None },
@@ -97,6 +97,10 @@ impl Login {
             check_length(&mut problems, "unionid", unionid, 64);
         }
         if let Some(profile) = &mut request.profile {
+            // PostgreSQL's text holds no U+0000.
+            if let Some(nickname) = &mut profile.nickname {
+                nickname.retain(|character| character != '\0');
+            }
             // WeChat says "" for a picture that a person does not have.
             profile.nickname.take_if(|text| text.is_empty());
             profile.picture.take_if(|text| text.is_empty());
@@ -210,8 +214,8 @@ mod tests {
         let full = request();
         let without_unionid = LoginRequest { unionid: None, ..request() };
         let base_scope = LoginRequest { profile_available: true, ..without_unionid.clone() };
-        let open = ConnectorPolicy { registration: Registration::Open };
-        let closed = ConnectorPolicy { registration: Registration::Closed };
+        let open = &ConnectorPolicy::default();
+        let closed = &ConnectorPolicy { registration: Registration::Closed, ..open.clone() };
         let sign_in = |user, record| Decision::SignIn { user, record };
         let table = [
             (&without_unionid, Some(A), None, open, sign_in(A, None)),

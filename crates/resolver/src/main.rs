@@ -9,7 +9,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use wxgate_resolver::config::{Args, Database, LogFormat, TOKENS_VARIABLE};
-use wxgate_resolver::store::SqliteStore;
+use wxgate_resolver::store::{PostgresStore, SqliteStore, Store};
+use wxgate_resolver::tokens::Tokens;
 use wxgate_resolver::{AppState, serve};
 
 type Failure = Box<dyn std::error::Error>;
@@ -30,24 +31,33 @@ async fn run(args: Args) -> Result<(), Failure> {
     let tokens = args.tokens(std::env::var(TOKENS_VARIABLE).ok().as_deref())?;
     // Before anything can be under way, so that no signal is missed.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let Database::Sqlite(path) = &args.database;
-    let store = SqliteStore::open(path).await?;
+    let shutdown = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    match args.database.clone() {
+        Database::Sqlite(path) => run_on(SqliteStore::open(path).await?, &args, tokens, shutdown).await,
+        Database::Postgres(options) => run_on(PostgresStore::open(*options).await?, &args, tokens, shutdown).await,
+    }
+}
+
+async fn run_on<S: Store>(
+    store: S,
+    args: &Args,
+    tokens: Tokens,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Failure> {
     let listener = TcpListener::bind(args.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}; expected a free address, see --listen", args.listen))?;
 
     writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
     let mut state = AppState::new(store, tokens);
-    state.policies = args.policies();
+    state.default_policy = args.default_policy();
     state.limits = args.limits();
-    serve(listener, Arc::new(state), async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-    .await?;
-    Ok(())
+    Ok(serve(listener, Arc::new(state), shutdown).await?)
 }
 
 fn start_log(args: &Args) -> Result<(), Failure> {

@@ -1,36 +1,77 @@
 //! What an operator decides about logins, connector by connector.
+//!
+//! Policies are stored, and changed at run time by the admin API; a connector without one has the default of the
+//! command line.
 
-/// The policies of all connectors.
-#[derive(Clone, Debug, Default)]
-pub struct Policies {
-    default: ConnectorPolicy,
-}
+use resolver_api::ProofMethod;
+use serde::{Deserialize, Serialize};
 
-/// The policy of one connector.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The policy of one connector of one pool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ConnectorPolicy {
-    /// Whether a person whom nobody knows gets an account.
+    /// Whether a person whom nobody knows may get an account.
+    #[serde(default)]
     pub registration: Registration,
+    /// How a person whom nobody knows finds an account that exists.
+    #[serde(default)]
+    pub binding: Binding,
+    /// What happens when no account was found.
+    #[serde(default)]
+    pub on_no_match: OnNoMatch,
+    /// For [`Binding::Ask`]: the ways to prove an account, in the order in which they are shown.
+    #[serde(default = "all_methods")]
+    pub methods: Vec<ProofMethod>,
 }
 
-/// Whether a person whom nobody knows gets an account.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+/// Whether a person whom nobody knows may get an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
 pub enum Registration {
-    /// The first login makes an account.
+    /// A first login may make an account.
     #[default]
     Open,
     /// Only people who have an account are let in.
     Closed,
 }
 
-impl Policies {
-    /// One policy for every connector.
-    pub fn uniform(default: ConnectorPolicy) -> Self {
-        Self { default }
-    }
+/// How a first login finds an account that exists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Binding {
+    /// Not at all.
+    #[default]
+    None,
+    /// By the phone number that WeChat delivered, where exactly one account has it verified.
+    Field,
+    /// By asking the person to prove it.
+    Ask,
+}
 
-    /// The policy of the connector with this id.
-    pub fn of(&self, _connector: &str) -> ConnectorPolicy {
-        self.default
+/// What happens to a first login for which no account was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum OnNoMatch {
+    /// It makes an account, where registration is open.
+    #[default]
+    Create,
+    /// It is refused.
+    Refuse,
+}
+
+impl ConnectorPolicy {
+    /// Whether a login may make an account.
+    pub fn may_create(&self) -> bool {
+        self.registration == Registration::Open && self.on_no_match == OnNoMatch::Create
     }
+}
+
+impl Default for ConnectorPolicy {
+    fn default() -> Self {
+        Self { registration: Registration::Open, binding: Binding::None, on_no_match: OnNoMatch::Create, methods: all_methods() }
+    }
+}
+
+fn all_methods() -> Vec<ProofMethod> {
+    vec![ProofMethod::PhoneCode, ProofMethod::EmailCode, ProofMethod::Password]
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::policy::Policies;
+use crate::policy::ConnectorPolicy;
 use crate::tokens::Tokens;
 
 /// What every request is answered from.
@@ -13,8 +13,8 @@ pub struct AppState<S> {
     pub store: S,
     /// Who may call.
     pub tokens: Tokens,
-    /// What the operator decided about logins.
-    pub policies: Policies,
+    /// The policy of a connector that has none of its own.
+    pub default_policy: ConnectorPolicy,
     /// What time it is.
     pub clock: Clock,
     /// How much, and how long.
@@ -37,7 +37,7 @@ pub struct Limits {
 impl<S> AppState<S> {
     /// Open registration, the machine's clock, and the default limits.
     pub fn new(store: S, tokens: Tokens) -> Self {
-        Self { store, tokens, policies: Policies::default(), clock: Clock::system(), limits: Limits::default() }
+        Self { store, tokens, default_policy: ConnectorPolicy::default(), clock: Clock::system(), limits: Limits::default() }
     }
 }
 

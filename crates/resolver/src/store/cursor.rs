@@ -12,17 +12,17 @@ use uuid::Uuid;
 
 /// A place in the feed: after the entry `entry` at `position`; position 0 is before all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cursor {
-    pub(super) position: i64,
-    pub(super) entry: Uuid,
+pub(in crate::store) struct Cursor {
+    pub(in crate::store) position: i64,
+    pub(in crate::store) entry: Uuid,
 }
 
 impl Cursor {
     /// Before the first entry.
-    pub(super) const START: Self = Self { position: 0, entry: Uuid::nil() };
+    pub(in crate::store) const START: Self = Self { position: 0, entry: Uuid::nil() };
 
     /// Reads what `to_string` wrote; anything else is the start.
-    pub(super) fn parse(text: &str) -> Self {
+    pub(in crate::store) fn parse(text: &str) -> Self {
         let parse = || {
             let (position, entry) = text.split_once('.')?;
             Some(Self { position: position.parse().ok()?, entry: entry.parse().ok()? })

@@ -1,24 +1,29 @@
-//! What the resolver remembers: a trait, so that SQLite and PostgreSQL are two implementations under one suite of stories
-//! (`tests/stories/store.rs`).
+//! What the resolver remembers: a trait, with SQLite and PostgreSQL behind it under one suite of stories (`tests/stories/store.rs`).
 //!
 //! Each method is one transaction: it happens as a whole or, when it answers an error, not at all. The one exception
 //! is an error while committing, after which a repeated login tells what became of it (by its idempotency key).
+//!
+//! `sqlite` and `postgres` know how their database is opened, how a transaction begins and which errors mean what.
+//! All statements and all that happens between them stand once, in `shared`, which is compiled for each of the two.
 
 mod cursor;
+mod error;
+mod postgres;
 mod sqlite;
 
-use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
 use resolver_api::{LoginOutcome, RevocationFeed};
 
 use crate::clock::Moment;
-use crate::ids::{EntropyError, IdempotencyKey, SessionId, UserId};
+use crate::ids::{IdempotencyKey, SessionId, UserId};
 use crate::login::Login;
 use crate::policy::ConnectorPolicy;
 
-pub use sqlite::{OpenError, SqliteStore};
+pub use error::{LoginError, StoreError};
+pub use postgres::{PostgresOpenError, PostgresStore};
+pub use sqlite::{SqliteOpenError, SqliteStore};
 
 /// How long the outcome of a login is kept under its idempotency key.
 pub const OUTCOME_KEPT: Duration = Duration::from_secs(600);
@@ -31,7 +36,8 @@ pub const REVOCATION_PAGE: usize = 500;
 /// Text is compared byte for byte, never folded and never trimmed.
 pub trait Store: Send + Sync + 'static {
     /// Decides a login by [`decide`](crate::login::decide) and does what was decided, or answers what was decided for its key before.
-    fn login(&self, login: &Login, policy: ConnectorPolicy, now: Moment) -> impl Future<Output = Result<Answer, LoginError>> + Send;
+    /// `default` is the policy of a connector that has none of its own.
+    fn login(&self, login: &Login, default: &ConnectorPolicy, now: Moment) -> impl Future<Output = Result<Answer, LoginError>> + Send;
 
     /// The outcome of the login with this key, where one is kept.
     fn find_outcome(&self, key: &IdempotencyKey, now: Moment) -> impl Future<Output = Result<Option<LoginOutcome>, StoreError>> + Send;
@@ -75,60 +81,3 @@ pub struct Answer {
     /// Whether an earlier request with this key had it decided.
     pub is_replay: bool,
 }
-
-/// Why a login was not decided.
-#[derive(Debug)]
-pub enum LoginError {
-    /// The key was used for another question.
-    KeyReused,
-    /// The store failed.
-    Store(StoreError),
-}
-
-/// Why a store could not do what it was asked for. Displays without personal data.
-#[derive(Debug)]
-pub enum StoreError {
-    /// Others kept the database busy for too long; worth a retry.
-    Busy,
-    /// The database failed, for the reason given.
-    Database(Box<dyn std::error::Error + Send + Sync>),
-    /// A row held what this version cannot read.
-    Unreadable(&'static str),
-    /// The operating system gave no random bytes.
-    Entropy(EntropyError),
-}
-
-impl From<StoreError> for LoginError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<EntropyError> for StoreError {
-    fn from(error: EntropyError) -> Self {
-        Self::Entropy(error)
-    }
-}
-
-impl fmt::Display for LoginError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::KeyReused => write!(out, "the idempotency key was used for another login"),
-            Self::Store(error) => error.fmt(out),
-        }
-    }
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Busy => write!(out, "the database was busy for too long"),
-            Self::Database(error) => write!(out, "the database failed: {error}"),
-            Self::Unreadable(what) => write!(out, "the database holds {what} that this version cannot read"),
-            Self::Entropy(error) => write!(out, "no random bytes: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for LoginError {}
-impl std::error::Error for StoreError {}

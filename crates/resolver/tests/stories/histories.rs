@@ -9,7 +9,7 @@ use resolver_api::{LoginOutcome, LoginRequest, RefusalReason};
 use wxgate_resolver::ids::{SessionId, UserId};
 use wxgate_resolver::store::Store;
 
-use crate::support::{CLOSED, OPEN, START, With, at, checked, database, pc};
+use crate::support::{CLOSED, OPEN, START, With, at, checked, pc, sqlite};
 
 const MONTH: Duration = Duration::from_hours(30 * 24);
 
@@ -93,7 +93,7 @@ impl Model {
 
 /// Lives the history on a new store; each event comes with a step of the clock, which may go back.
 async fn live(history: Vec<(Event, i8)>) {
-    let (store, _dir) = database().await;
+    let (store, _dir) = sqlite().await;
     let (mut model, mut time) = (Model::default(), 1000u64);
     for (event, step) in history {
         time = time.saturating_add_signed(step.into());
@@ -106,7 +106,7 @@ async fn live(history: Vec<(Event, i8)>) {
                     Some(unionid) => request.unionid(&format!("u{unionid}")),
                     None => request,
                 };
-                let policy = if is_open { OPEN } else { CLOSED };
+                let policy = if is_open { &OPEN } else { &CLOSED };
                 let answer = store.login(&checked(request.clone()), policy, now).await.unwrap();
                 model.log_in(&request, is_open, answer.outcome);
             }

@@ -16,12 +16,11 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
 use tower::ServiceExt;
 use wxgate_resolver::clock::Clock;
-use wxgate_resolver::policy::{ConnectorPolicy, Policies, Registration};
 use wxgate_resolver::store::{SqliteStore, Store};
 use wxgate_resolver::tokens::Tokens;
 use wxgate_resolver::{AppState, Limits, app, serve};
 
-use crate::support::{START, TOKEN, With, database, fresh_key, in_wechat, pc, signed_in};
+use crate::support::{CLOSED, START, TOKEN, With, fresh_key, in_wechat, pc, signed_in, sqlite};
 
 /// A resolver without a socket, and somebody who holds its token.
 struct Resolver {
@@ -36,7 +35,7 @@ impl Resolver {
     }
 
     async fn with(change: impl FnOnce(&mut AppState<SqliteStore>)) -> Self {
-        let (store, dir) = database().await;
+        let (store, dir) = sqlite().await;
         let mut state = AppState::new(store, Tokens::new([TOKEN]).unwrap());
         state.clock = Clock::new(|| Duration::from_secs(START));
         change(&mut state);
@@ -325,8 +324,7 @@ async fn an_administrator_signs_out_disables_and_enables_a_user() {
 
 #[tokio::test]
 async fn a_closed_registration_refuses_strangers() {
-    let closed = Policies::uniform(ConnectorPolicy { registration: Registration::Closed });
-    let resolver = Resolver::with(|state| state.policies = closed).await;
+    let resolver = Resolver::with(|state| state.default_policy = CLOSED).await;
     let refused: Value = resolver.post("/v1/logins", &pc("o-1")).await.json();
     assert_eq!(refused, json!({"outcome": "refused", "reason": "registration_closed"}));
     let base = LoginRequest { profile_available: true, ..in_wechat("o-1") };
@@ -370,7 +368,7 @@ async fn a_store_that_does_not_work_is_no_success() {
 
 #[tokio::test]
 async fn what_is_under_way_when_the_resolver_stops_is_answered() {
-    let (store, _dir) = database().await;
+    let (store, _dir) = sqlite().await;
     let mut state = AppState::new(store, Tokens::new([TOKEN]).unwrap());
     // A waiting request looks at the clock again and again; the sweep does so but once a minute.
     let (looks, is_waiting) = (AtomicU32::new(0), Arc::new(Notify::new()));
@@ -397,7 +395,7 @@ async fn what_is_under_way_when_the_resolver_stops_is_answered() {
 
 #[tokio::test]
 async fn a_request_that_does_not_end_does_not_keep_the_resolver_from_stopping() {
-    let (store, _dir) = database().await;
+    let (store, _dir) = sqlite().await;
     let mut state = AppState::new(store, Tokens::new([TOKEN]).unwrap());
     state.limits.drain = Duration::from_millis(10);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

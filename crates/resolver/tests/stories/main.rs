@@ -15,6 +15,7 @@ mod histories;
 mod http;
 mod logs;
 mod openapi;
+mod postgres;
 mod program;
 mod sqlite;
 mod store;

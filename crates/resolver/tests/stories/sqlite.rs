@@ -7,9 +7,9 @@ use sqlx::{Connection, Row};
 use wxgate_resolver::store::{LoginError, SqliteStore, Store, StoreError};
 
 use crate::store::for_each_story;
-use crate::support::{OPEN, With, at, checked, database, in_wechat, log_in, pc, signed_in};
+use crate::support::{OPEN, With, at, checked, in_wechat, log_in, pc, signed_in, sqlite};
 
-for_each_story!(database);
+for_each_story!(sqlite);
 
 /// Somebody else who has the file open.
 pub(crate) async fn another(path: &Path) -> SqliteConnection {
@@ -18,7 +18,7 @@ pub(crate) async fn another(path: &Path) -> SqliteConnection {
 
 #[tokio::test]
 async fn what_was_stored_is_there_when_the_file_is_opened_again() {
-    let (store, dir) = database().await;
+    let (store, dir) = sqlite().await;
     let first = signed_in(log_in(&store, pc("o-1").nickname("晓明"), at(0)).await);
     store.close().await;
 
@@ -31,7 +31,7 @@ async fn what_was_stored_is_there_when_the_file_is_opened_again() {
 async fn the_file_is_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
 
-    let (store, dir) = database().await;
+    let (store, dir) = sqlite().await;
     log_in(&store, pc("o-1"), at(0)).await;
     for file in ["wxgate.db", "wxgate.db-wal"] {
         let mode = std::fs::metadata(dir.path().join(file)).unwrap().permissions().mode();
@@ -60,11 +60,11 @@ async fn two_processes_share_a_file() {
 /// REL-15.
 #[tokio::test]
 async fn a_writer_that_does_not_let_go_makes_the_store_busy_and_nothing_happens_by_halves() {
-    let (store, dir) = database().await;
+    let (store, dir) = sqlite().await;
     let mut other = another(&dir.path().join("wxgate.db")).await;
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let request = pc("o-1");
-    let busy = store.login(&checked(request.clone()), OPEN, at(0)).await;
+    let busy = store.login(&checked(request.clone()), &OPEN, at(0)).await;
     assert!(matches!(busy, Err(LoginError::Store(StoreError::Busy))), "{busy:?}");
     store.check().await.expect("readers go on");
 
@@ -75,13 +75,13 @@ async fn a_writer_that_does_not_let_go_makes_the_store_busy_and_nothing_happens_
 /// REL-16: SQLite rolls back by itself when the disk is full; the trigger does the same.
 #[tokio::test]
 async fn after_a_full_disk_the_store_works_again() {
-    let (store, dir) = database().await;
+    let (store, dir) = sqlite().await;
     let mut other = another(&dir.path().join("wxgate.db")).await;
     let full = "CREATE TRIGGER full BEFORE INSERT ON outcomes BEGIN SELECT RAISE(ROLLBACK, 'the disk is full'); END";
     sqlx::query(full).execute(&mut other).await.unwrap();
     let request = pc("o-1");
     for _ in 0..3 {
-        let error = store.login(&checked(request.clone()), OPEN, at(0)).await.unwrap_err();
+        let error = store.login(&checked(request.clone()), &OPEN, at(0)).await.unwrap_err();
         assert!(error.to_string().contains("the disk is full"), "{error}");
     }
     sqlx::query("DROP TRIGGER full").execute(&mut other).await.unwrap();
@@ -90,7 +90,7 @@ async fn after_a_full_disk_the_store_works_again() {
 
 #[tokio::test]
 async fn a_name_that_somebody_else_set_is_not_wechats_any_more() {
-    let (store, dir) = database().await;
+    let (store, dir) = sqlite().await;
     log_in(&store, pc("o-1").nickname("晓明"), at(0)).await;
     let mut other = another(&dir.path().join("wxgate.db")).await;
     sqlx::query("UPDATE users SET name = 'Wang Xiaoming', is_name_from_wechat = 0").execute(&mut other).await.unwrap();
@@ -103,12 +103,12 @@ async fn a_name_that_somebody_else_set_is_not_wechats_any_more() {
 /// ACC-03: the tables themselves keep identities apart.
 #[tokio::test]
 async fn the_tables_take_no_identity_that_cannot_be() {
-    let (store, dir) = database().await;
+    let (store, dir) = sqlite().await;
     let user = signed_in(log_in(&store, pc("o-1").unionid("u-1"), at(0)).await).user.to_string();
     let mut other = another(&dir.path().join("wxgate.db")).await;
     let rows = sqlx::query("SELECT kind, app_id, value FROM identities ORDER BY kind").fetch_all(&mut other).await.unwrap();
-    let rows: Vec<(String, String, String)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
-    let row = |kind: &str, app_id: &str, value: &str| (kind.to_owned(), app_id.to_owned(), value.to_owned());
+    let rows: Vec<(String, String, Vec<u8>)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    let row = |kind: &str, app_id: &str, value: &str| (kind.to_owned(), app_id.to_owned(), value.as_bytes().to_owned());
     assert_eq!(rows, [row("openid", "wx0000000000000001", "o-1"), row("unionid", "", "u-1")]);
 
     for (pool, kind, app_id, value, user, expected) in [
@@ -120,12 +120,13 @@ async fn the_tables_take_no_identity_that_cannot_be() {
         ("default", "unionid", "", "u-2", "nobody", "FOREIGN KEY"),
     ] {
         let error = sqlx::query(
-            "INSERT INTO identities (pool, platform, kind, app_id, value, user_id, created_at) VALUES (?, 'main', ?, ?, ?, ?, 0)",
+            "INSERT INTO identities (id, pool, platform, kind, app_id, value, user_id, connector, created_at, last_login_at)
+             VALUES (hex(randomblob(16)), ?, 'main', ?, ?, ?, ?, 'pc', 0, 0)",
         )
         .bind(pool)
         .bind(kind)
         .bind(app_id)
-        .bind(value)
+        .bind(value.as_bytes())
         .bind(user)
         .execute(&mut other)
         .await
@@ -136,7 +137,7 @@ async fn the_tables_take_no_identity_that_cannot_be() {
 
 #[tokio::test]
 async fn a_database_of_a_newer_resolver_is_left_alone() {
-    let (store, dir) = database().await;
+    let (store, dir) = sqlite().await;
     store.close().await;
     let path = dir.path().join("wxgate.db");
     sqlx::query("PRAGMA user_version = 99").execute(&mut another(&path).await).await.unwrap();

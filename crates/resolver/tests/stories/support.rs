@@ -4,20 +4,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use resolver_api::{LoginMethod, LoginOutcome, LoginRequest, Profile};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 use wxgate_resolver::clock::Moment;
-use wxgate_resolver::ids::{IdempotencyKey, UserId};
+use wxgate_resolver::ids::{IdempotencyKey, SessionId, UserId};
 use wxgate_resolver::login::Login;
-use wxgate_resolver::policy::{ConnectorPolicy, Registration};
-use wxgate_resolver::store::{Answer, SqliteStore, Store};
+use wxgate_resolver::policy::{Binding, ConnectorPolicy, OnNoMatch, Registration};
+use wxgate_resolver::store::{Answer, PostgresStore, SqliteStore, Store};
 
 /// When the stories begin.
 pub(crate) const START: u64 = 1_800_000_000;
 
 pub(crate) const TOKEN: &str = "a3f1c87e5b0d49268e7f1a2b3c4d5e6f";
 
-pub(crate) const OPEN: ConnectorPolicy = ConnectorPolicy { registration: Registration::Open };
-pub(crate) const CLOSED: ConnectorPolicy = ConnectorPolicy { registration: Registration::Closed };
+pub(crate) const OPEN: ConnectorPolicy =
+    ConnectorPolicy { registration: Registration::Open, binding: Binding::None, on_no_match: OnNoMatch::Create, methods: Vec::new() };
+pub(crate) const CLOSED: ConnectorPolicy =
+    ConnectorPolicy { registration: Registration::Closed, binding: Binding::None, on_no_match: OnNoMatch::Create, methods: Vec::new() };
+
+/// Names a PostgreSQL server whose user may make databases.
+const POSTGRES: &str = "WXGATE_POSTGRES_URL";
 
 /// The moment so many seconds into a story.
 pub(crate) fn at(seconds: u64) -> Moment {
@@ -86,7 +93,7 @@ pub(crate) fn key(request: &LoginRequest) -> IdempotencyKey {
 
 /// Logs in where registration is open.
 pub(crate) async fn log_in<S: Store>(store: &S, request: LoginRequest, now: Moment) -> LoginOutcome {
-    let Answer { outcome, is_replay } = store.login(&checked(request), OPEN, now).await.unwrap();
+    let Answer { outcome, is_replay } = store.login(&checked(request), &OPEN, now).await.unwrap();
     assert!(!is_replay);
     outcome
 }
@@ -110,9 +117,30 @@ pub(crate) fn signed_in(outcome: LoginOutcome) -> SignedIn {
     }
 }
 
-/// A new database, and the directory that vanishes with the story.
-pub(crate) async fn database() -> (SqliteStore, TempDir) {
+/// A new SQLite file, and the directory that vanishes with the story.
+pub(crate) async fn sqlite() -> (SqliteStore, TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(dir.path().join("wxgate.db")).await.unwrap();
     (store, dir)
+}
+
+/// A new PostgreSQL database, and how to connect to it. It vanishes with its server.
+pub(crate) async fn postgres() -> (PostgresStore, PgConnectOptions) {
+    let options = postgres_database().await;
+    let store = PostgresStore::open(options.clone()).await.unwrap();
+    (store, options)
+}
+
+/// A new PostgreSQL database without any table.
+pub(crate) async fn postgres_database() -> PgConnectOptions {
+    let Ok(url) = std::env::var(POSTGRES) else {
+        panic!("{POSTGRES} names no PostgreSQL server; `cargo xtask test` starts one and sets it");
+    };
+    let options: PgConnectOptions = url.parse().unwrap();
+    let options = options.disable_statement_logging();
+    let name = format!("story {}", SessionId::random().unwrap().as_str());
+    let mut server = PgConnection::connect_with(&options).await.unwrap();
+    let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'"));
+    sqlx::raw_sql(create).execute(&mut server).await.unwrap();
+    options.database(&name)
 }

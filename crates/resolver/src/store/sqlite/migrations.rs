@@ -7,8 +7,8 @@ use sqlx::SqlitePool;
 
 use super::OpenFailure;
 
-/// In order; a file that was released never changes again.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/sqlite/0001_users_identities_logins_revocations.sql")];
+/// In order; a file that was released never changes again. `postgres/migrations.rs` says how one is to be written.
+const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/sqlite/0001_accounts.sql")];
 
 pub(super) async fn run(writer: &SqlitePool) -> Result<(), OpenFailure> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;

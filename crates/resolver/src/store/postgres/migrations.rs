@@ -1,0 +1,64 @@
+//! Brings a database up to this version's tables.
+//!
+//! Several resolvers may start at once. Not with sqlx's own migrations: they take an advisory lock, which not every database has
+//! that speaks like PostgreSQL. Here the version's row is the lock.
+//!
+//! **How a migration is to be written.** While one resolver after the other is replaced, the old and the new version work on
+//! the same tables. So a change comes in two releases: *expand* adds what the new version needs (tables, columns with a default or
+//! NULL, indexes), and nothing that the old one uses changes; *contract*, in a later release, takes away what nobody
+//! uses any more. A number is the same change in both databases. An older version refuses a database that a newer one has
+//! changed only when it starts.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+
+use super::{Kind, OpenFailure, kind_of};
+
+/// In order; a file that was released never changes again.
+const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/postgres/0001_accounts.sql")];
+
+/// Two that begin at once may collide while they make the table that they are to wait on.
+const TRIES: u32 = 10;
+
+pub(super) async fn run(pool: &PgPool) -> Result<(), OpenFailure> {
+    let mut tried = 1;
+    loop {
+        match migrate(pool).await {
+            Err(OpenFailure::Postgres(sqlx::Error::Database(error)))
+                if tried < TRIES && is_collision(error.code().as_deref().unwrap_or_default()) =>
+            {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                tried += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// 42P07: the table has just been made by another; 55P03: the other is still at it.
+fn is_collision(code: &str) -> bool {
+    kind_of(code) == Kind::Conflict || matches!(code, "42P07" | "55P03")
+}
+
+async fn migrate(pool: &PgPool) -> Result<(), OpenFailure> {
+    sqlx::query("CREATE TABLE IF NOT EXISTS schema_version (id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1), version BIGINT NOT NULL)")
+        .execute(pool)
+        .await?;
+    sqlx::query("INSERT INTO schema_version (id, version) VALUES (1, 0) ON CONFLICT (id) DO NOTHING").execute(pool).await?;
+    let mut transaction = pool.begin().await?;
+    let version: i64 =
+        sqlx::query_scalar("SELECT version FROM schema_version WHERE id = 1 FOR UPDATE").fetch_one(&mut *transaction).await?;
+    let done = usize::try_from(version).unwrap_or(usize::MAX);
+    if done > MIGRATIONS.len() {
+        return Err(OpenFailure::Newer { found: version, known: MIGRATIONS.len() });
+    }
+    for migration in MIGRATIONS.into_iter().skip(done) {
+        sqlx::raw_sql(migration).execute(&mut *transaction).await?;
+    }
+    sqlx::query("UPDATE schema_version SET version = $1 WHERE id = 1")
+        .bind(i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX))
+        .execute(&mut *transaction)
+        .await?;
+    Ok(transaction.commit().await?)
+}

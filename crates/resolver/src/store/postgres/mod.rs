@@ -1,0 +1,143 @@
+//! The store on PostgreSQL, or on a database that speaks like it: many writers, each as if it were alone.
+
+mod migrations;
+#[path = "../shared/mod.rs"]
+mod shared;
+
+use std::fmt;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::{ConnectOptions, Connection as _, Executor as _, PgConnection, PgPool, Postgres};
+
+use super::error::Kind;
+
+/// How long a request waits for a connection, and a statement for a lock.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Of each resolver. PostgreSQL's own limit is 100 for all of them together.
+const CONNECTIONS: u32 = 16;
+
+/// A connection that nobody used for so long is tried out before it is used: a failover may have broken it.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+
+// What `shared` is compiled for.
+type Backend = PostgresStore;
+type Connection = PgConnection;
+type Row = PgRow;
+type Transaction = sqlx::Transaction<'static, Postgres>;
+
+/// Users, identities, outcomes and revocations in one PostgreSQL database, which any number of resolvers may share.
+#[derive(Debug)]
+pub struct PostgresStore {
+    pool: PgPool,
+}
+
+/// A database could not be opened. Never holds the password.
+#[derive(Debug)]
+pub struct PostgresOpenError {
+    server: String,
+    reason: OpenFailure,
+}
+
+/// Why a database could not be opened.
+#[derive(Debug)]
+enum OpenFailure {
+    /// A newer version of the resolver has changed the tables.
+    Newer { found: i64, known: usize },
+    /// Names and nicknames need UTF-8.
+    Encoding(String),
+    /// PostgreSQL failed, or could not be reached.
+    Postgres(sqlx::Error),
+}
+
+impl PostgresStore {
+    /// Connects to the database, and brings its tables up to date.
+    pub async fn open(options: PgConnectOptions) -> Result<Self, PostgresOpenError> {
+        let server = format!("{} at {}:{}", options.get_database().unwrap_or_default(), options.get_host(), options.get_port());
+        open(options).await.map_err(|reason| PostgresOpenError { server, reason })
+    }
+
+    /// As if no other transaction ran at the same time: PostgreSQL undoes one that would notice, with SQLSTATE 40001.
+    async fn begin_write(&self) -> Result<Transaction, sqlx::Error> {
+        self.pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await
+    }
+
+    /// All that is read is of one moment.
+    async fn begin_read(&self) -> Result<Transaction, sqlx::Error> {
+        self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+    }
+
+    async fn close_pools(&self) {
+        self.pool.close().await;
+    }
+}
+
+async fn open(options: PgConnectOptions) -> Result<PostgresStore, OpenFailure> {
+    let options = options.application_name("wxgate-resolver").disable_statement_logging();
+    // By itself the pool would try an unreachable server until its patience is over, and tell nothing but that.
+    PgConnection::connect_with(&options).await?.close().await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(PATIENCE)
+        .test_before_acquire(false)
+        .before_acquire(|connection, life| {
+            Box::pin(async move {
+                if life.idle_for > TRUSTED_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute("SET lock_timeout = '2s'").await?;
+                connection.execute("SET statement_timeout = '5s'").await?;
+                Ok(())
+            })
+        })
+        .connect_with(options)
+        .await?;
+    let encoding: String = sqlx::query_scalar("SHOW server_encoding").fetch_one(&pool).await?;
+    if !encoding.eq_ignore_ascii_case("UTF8") {
+        return Err(OpenFailure::Encoding(encoding));
+    }
+    migrations::run(&pool).await?;
+    Ok(PostgresStore { pool })
+}
+
+/// By <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+pub(super) fn kind_of(code: &str) -> Kind {
+    match code {
+        // Serialization failure, deadlock; a unique violation, where both made what neither had found.
+        "40001" | "40P01" | "23505" => Kind::Conflict,
+        // Statement completion unknown; shut down by an administrator or after a crash; starting up.
+        "40003" | "57P01" | "57P02" | "57P03" => Kind::Lost,
+        // Class 08: connection exceptions.
+        _ if code.starts_with("08") => Kind::Lost,
+        // Too many connections; lock_timeout; statement_timeout.
+        "53300" | "55P03" | "57014" => Kind::Busy,
+        _ => Kind::Other,
+    }
+}
+
+impl From<sqlx::Error> for OpenFailure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Postgres(error)
+    }
+}
+
+impl fmt::Display for PostgresOpenError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "the database {} cannot be opened: ", self.server)?;
+        match &self.reason {
+            OpenFailure::Newer { found, known } => {
+                write!(out, "its tables are of version {found}, and this program knows them up to {known}; use a newer program")
+            }
+            OpenFailure::Encoding(encoding) => write!(out, "its encoding is {encoding}; expected UTF8"),
+            OpenFailure::Postgres(error) => write!(out, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for PostgresOpenError {}

@@ -1,0 +1,129 @@
+//! Every statement, and what happens between them, for whichever database the parent module is about: it is compiled once for
+//! each of them, over the parent's `Backend`, `Connection` and `Row`.
+//!
+//! What both databases understand: parameters as `$1`; `i64`, `bool`, text and bytes; no sequences, no functions of time.
+//!
+//! Each method of the store is one transaction ([`transaction`]); the functions of the other modules take its connection, so that one
+//! transaction can do several things.
+
+mod accounts;
+mod identities;
+mod logins;
+mod outcomes;
+mod revocations;
+mod transaction;
+
+use std::time::Duration;
+
+use resolver_api::{LoginOutcome, RevocationFeed};
+use uuid::Uuid;
+
+use super::{Backend, Connection, Row};
+use crate::account::State;
+use crate::clock::Moment;
+use crate::ids::{IdempotencyKey, SessionId, UserId};
+use crate::login::Login;
+use crate::policy::ConnectorPolicy;
+use crate::store::{Answer, LoginError, Store, StoreError};
+use transaction::Repeat;
+
+/// How many rows of a kind one sweep deletes: others are not kept waiting for long.
+const SWEEP: i64 = 1000;
+
+impl Store for Backend {
+    async fn login(&self, login: &Login, default: &ConnectorPolicy, now: Moment) -> Result<Answer, LoginError> {
+        // The second time it finds what the first time stored under the key, if it did.
+        self.write(Repeat::Always, |scope| Box::pin(logins::login(scope.connection, login, default, now))).await
+    }
+
+    async fn find_outcome(&self, key: &IdempotencyKey, now: Moment) -> Result<Option<LoginOutcome>, StoreError> {
+        let kept = self.read(|scope| Box::pin(outcomes::find(scope.connection, key, now))).await?;
+        Ok(kept.map(|kept| kept.outcome))
+    }
+
+    async fn revoke_session(&self, session: &SessionId, expires_at: u64, now: Moment) -> Result<(), StoreError> {
+        if expires_at < now.seconds() {
+            return Ok(());
+        }
+        self.write(Repeat::Always, |scope| Box::pin(revocations::revoke_session(scope.connection, session, expires_at, now))).await
+    }
+
+    async fn revoke_user_sessions(&self, user: UserId, longest_session: Duration, now: Moment) -> Result<bool, StoreError> {
+        self.write(Repeat::Always, |scope| {
+            Box::pin(async move {
+                let Some(account) = accounts::find(scope.connection, user).await? else {
+                    return Ok(false);
+                };
+                revocations::end_sessions(scope.connection, account, longest_session, now).await?;
+                Ok(true)
+            })
+        })
+        .await
+    }
+
+    async fn disable_user(&self, user: UserId, longest_session: Duration, now: Moment) -> Result<bool, StoreError> {
+        self.write(Repeat::Always, |scope| {
+            Box::pin(async move {
+                let Some(mut account) = accounts::find(scope.connection, user).await? else {
+                    return Ok(false);
+                };
+                account.state = State::Disabled;
+                revocations::end_sessions(scope.connection, account, longest_session, now).await?;
+                Ok(true)
+            })
+        })
+        .await
+    }
+
+    async fn enable_user(&self, user: UserId) -> Result<bool, StoreError> {
+        self.write(Repeat::Always, |scope| {
+            Box::pin(async move {
+                let Some(mut account) = accounts::find(scope.connection, user).await? else {
+                    return Ok(false);
+                };
+                account.state = State::Active;
+                accounts::update(scope.connection, &account).await?;
+                Ok(true)
+            })
+        })
+        .await
+    }
+
+    async fn find_revocations(&self, after: &str, now: Moment) -> Result<RevocationFeed, StoreError> {
+        self.read(|scope| Box::pin(revocations::find(scope.connection, after, now))).await
+    }
+
+    async fn delete_expired(&self, now: Moment) -> Result<u64, StoreError> {
+        let mut deleted = 0;
+        for sweep in [outcomes::SWEEP, revocations::SWEEP] {
+            deleted += self.write(Repeat::Always, |scope| Box::pin(delete_some(scope.connection, sweep, now))).await?;
+        }
+        Ok(deleted)
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.read(|scope| Box::pin(revocations::check(scope.connection))).await
+    }
+
+    async fn close(&self) {
+        self.close_pools().await;
+    }
+}
+
+async fn delete_some(connection: &mut Connection, sweep: &'static str, now: Moment) -> Result<u64, StoreError> {
+    let done = sqlx::query(sweep).bind(to_sql(now.seconds())).bind(SWEEP).execute(connection).await?;
+    Ok(done.rows_affected())
+}
+
+fn parse_uuid(text: &str) -> Result<Uuid, StoreError> {
+    text.parse().map_err(|_| StoreError::Unreadable("an id"))
+}
+
+/// The databases' integers have a sign; times do not get that far.
+fn to_sql(seconds: u64) -> i64 {
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}
+
+fn from_sql(seconds: i64) -> u64 {
+    u64::try_from(seconds).unwrap_or_default()
+}

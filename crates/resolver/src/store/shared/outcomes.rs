@@ -1,0 +1,54 @@
+//! What became of the logins of the last minutes, by idempotency key.
+
+use resolver_api::LoginOutcome;
+use sqlx::Row as _;
+
+use super::{Connection, Row, to_sql};
+use crate::clock::Moment;
+use crate::ids::IdempotencyKey;
+use crate::store::{OUTCOME_KEPT, StoreError};
+
+pub(super) const SWEEP: &str = "DELETE FROM outcomes WHERE key IN (SELECT key FROM outcomes WHERE expires_at <= $1 LIMIT $2)";
+
+/// An outcome, with the digest of its question.
+pub(super) struct Kept {
+    pub(super) request_digest: Vec<u8>,
+    pub(super) outcome: LoginOutcome,
+}
+
+pub(super) async fn find(connection: &mut Connection, key: &IdempotencyKey, now: Moment) -> Result<Option<Kept>, StoreError> {
+    let row: Option<Row> = sqlx::query("SELECT request_digest, outcome FROM outcomes WHERE key = $1 AND expires_at > $2")
+        .bind(key.as_str())
+        .bind(to_sql(now.seconds()))
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| {
+        // serde's error may quote the outcome, which holds a name.
+        let outcome = serde_json::from_str(row.try_get("outcome")?).map_err(|_| StoreError::Unreadable("an outcome"))?;
+        Ok(Kept { request_digest: row.try_get("request_digest")?, outcome })
+    })
+    .transpose()
+}
+
+pub(super) async fn create(
+    connection: &mut Connection,
+    key: &IdempotencyKey,
+    request_digest: &[u8; 32],
+    outcome: &LoginOutcome,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let outcome = serde_json::to_string(outcome).map_err(|error| StoreError::Database(error.into()))?;
+    // One that is over may not have been swept yet.
+    sqlx::query(
+        "INSERT INTO outcomes (key, request_digest, outcome, expires_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (key) DO UPDATE SET
+             request_digest = excluded.request_digest, outcome = excluded.outcome, expires_at = excluded.expires_at",
+    )
+    .bind(key.as_str())
+    .bind(request_digest.as_slice())
+    .bind(outcome)
+    .bind(to_sql(now.seconds().saturating_add(OUTCOME_KEPT.as_secs())))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
