@@ -1,27 +1,48 @@
-//! Runs one flow: an `async fn` that reads top to bottom and stops wherever it waits for a call.
+//! Runs one flow: an `async fn` that reads top to bottom and stops wherever it waits for a call or for the request's
+//! body.
 //!
 //! There is no executor, waker or spawn. A flow waits for one thing at a time, and the host's callback is the wake-up:
-//! [`Suspended::resume`] puts the call's result where the flow looks for it and polls once. Dropping a `Suspended`
-//! cancels its flow. This is the only `Pin` and `poll` in the repository.
+//! [`Suspended::resume`] puts what came where the flow looks for it and polls once. Dropping a `Suspended` cancels its
+//! flow. This is the only `Pin` and `poll` in the repository.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use crate::http::{CallFailure, CallResult, Entropy, HttpCall, Moment, Peer};
+use crate::http::{BodyResult, CallFailure, CallResult, Entropy, HttpCall, Moment, Peer};
 use crate::step::{Event, Outcome, Step, Verdict};
 
-/// A flow that waits for its call.
-pub struct Suspended {
-    flow: Pin<Box<dyn Future<Output = Verdict>>>,
+/// A flow that waits for `Awaited`: a [`CallResult`] or a [`BodyResult`].
+pub struct Suspended<Awaited> {
+    flow: Flow,
+    awaited: PhantomData<Awaited>,
+}
+
+impl Suspended<CallResult> {
+    /// Goes on with the result of the call that [`Step::Call`] asked for. By value: once only.
+    pub fn resume(self, result: CallResult, moment: Moment) -> Step {
+        self.flow.called(result, moment)
+    }
+}
+
+impl Suspended<BodyResult> {
+    /// Goes on with the body that [`Step::ReadBody`] asked for. By value: once only.
+    pub fn resume(self, body: BodyResult, moment: Moment) -> Step {
+        self.flow.read(body, moment)
+    }
+}
+
+/// A flow between two things that it waits for.
+struct Flow {
+    future: Pin<Box<dyn Future<Output = Verdict>>>,
     desk: Rc<Desk>,
 }
 
-impl Suspended {
-    /// Goes on with the result of the call that [`Step::Call`] asked for. By value: once only.
-    pub fn resume(self, result: CallResult, moment: Moment) -> Step {
+impl Flow {
+    fn called(self, result: CallResult, moment: Moment) -> Step {
         self.desk.set(moment);
         if let Some((peer, label, sent_ms)) = self.desk.waiting_for.take() {
             self.desk.note(Event::CallFinished {
@@ -35,35 +56,36 @@ impl Suspended {
         self.advance()
     }
 
+    fn read(self, body: BodyResult, moment: Moment) -> Step {
+        self.desk.set(moment);
+        self.desk.body.set(Some(body));
+        self.advance()
+    }
+
     fn advance(mut self) -> Step {
-        match self.flow.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        match self.future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(verdict) => Step::Done(Outcome { verdict, events: self.desk.events.take() }),
             Poll::Pending => match self.desk.outgoing.take() {
                 Some(call) => {
                     self.desk.waiting_for.set(Some((call.peer, call.label, self.desk.now_ms.get())));
-                    Step::Call(call, self)
+                    Step::Call(call, Suspended { flow: self, awaited: PhantomData })
                 }
-                // A flow awaits nothing but `Calls::send`, which always leaves a call: not reached, and if it ever
-                // were, the flow hears of a failure instead of hanging.
-                None => self.resume_without_call(),
+                // A flow awaits nothing but calls and the body.
+                None => Step::ReadBody(Suspended { flow: self, awaited: PhantomData }),
             },
         }
-    }
-
-    fn resume_without_call(self) -> Step {
-        self.desk.incoming.set(Some(Err(CallFailure::NotSent)));
-        self.advance()
     }
 }
 
 /// Starts a flow and runs it up to its first call, or to its end.
 pub(crate) fn start<F: Future<Output = Verdict> + 'static>(moment: Moment, flow: impl FnOnce(Calls) -> F) -> Step {
     let desk = Rc::new(Desk::at(moment));
-    let flow = Box::pin(flow(Calls(desk.clone())));
-    Suspended { flow, desk }.advance()
+    let future = Box::pin(flow(Calls(desk.clone())));
+    Flow { future, desk }.advance()
 }
 
-/// What a flow may do beyond computing: make a call, read the time, draw randomness, note an event.
+/// What a flow may do beyond computing: make a call, read the request's body, read the time, draw randomness, note an
+/// event.
 pub(crate) struct Calls(Rc<Desk>);
 
 impl Calls {
@@ -79,6 +101,12 @@ impl Calls {
             (None, None) => Poll::Pending,
         })
         .await
+    }
+
+    /// Waits for the whole body of the request.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the endpoints that take one"))]
+    pub(crate) async fn body(&self) -> BodyResult {
+        poll_fn(|_| self.0.body.take().map_or(Poll::Pending, Poll::Ready)).await
     }
 
     /// Seconds since the Unix epoch, at the latest resumption.
@@ -104,6 +132,7 @@ impl Calls {
 struct Desk {
     outgoing: Cell<Option<HttpCall>>,
     incoming: Cell<Option<CallResult>>,
+    body: Cell<Option<BodyResult>>,
     waiting_for: Cell<Option<(Peer, &'static str, u64)>>,
     now_ms: Cell<u64>,
     entropy: Cell<Entropy>,
@@ -115,6 +144,7 @@ impl Desk {
         Self {
             outgoing: Cell::default(),
             incoming: Cell::default(),
+            body: Cell::default(),
             waiting_for: Cell::default(),
             now_ms: Cell::new(moment.now_ms),
             entropy: Cell::new(Entropy::new(moment.seed)),
@@ -142,5 +172,62 @@ pub(crate) fn describe(result: &CallResult) -> &'static str {
         Err(CallFailure::NotSent) => "not_sent",
         Err(CallFailure::Reset) => "reset",
         Err(CallFailure::TooLarge) => "too_large",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::{BodyFailure, HttpReply};
+    use crate::step::Reply;
+
+    fn moment(now_ms: u64) -> Moment {
+        Moment { now_ms, seed: [1; 32] }
+    }
+
+    fn call(label: &'static str) -> HttpCall {
+        HttpCall {
+            peer: Peer::Resolver,
+            label,
+            cluster: String::new(),
+            authority: String::new(),
+            method: "GET",
+            path: "/".into(),
+            headers: vec![],
+            body: vec![],
+            timeout_ms: 50,
+        }
+    }
+
+    /// Reads the body between two calls and answers with it.
+    fn flow() -> Step {
+        start(moment(0), |calls| async move {
+            let first = calls.send(call("first")).await.map(|reply| reply.status);
+            let body = calls.body().await;
+            let second = calls.send(call("second")).await.map(|reply| reply.status);
+            let told = format!("{first:?} {body:?} {second:?}");
+            Verdict::Reply(Reply { status: 200, headers: vec![], body: told.into_bytes() })
+        })
+    }
+
+    #[test]
+    fn a_flow_waits_for_one_thing_at_a_time() {
+        for (body, told) in [(Ok(b"a=1".to_vec()), "Ok([97, 61, 49])"), (Err(BodyFailure::TooLarge), "Err(TooLarge)")] {
+            let Step::Call(first, suspended) = flow() else { panic!("a call comes first") };
+            assert_eq!(first.label, "first");
+            let Step::ReadBody(suspended) = suspended.resume(Ok(HttpReply { status: 201, body: vec![] }), moment(5)) else {
+                panic!("then the body")
+            };
+            let Step::Call(second, suspended) = suspended.resume(body, moment(6)) else { panic!("then another call") };
+            assert_eq!(second.label, "second");
+            let Step::Done(Outcome { verdict: Verdict::Reply(reply), events }) = suspended.resume(Err(CallFailure::Reset), moment(9))
+            else {
+                panic!("then the answer")
+            };
+            assert_eq!(String::from_utf8(reply.body).unwrap(), format!("Ok(201) {told} Err(Reset)"));
+            let took: Vec<_> =
+                events.iter().map(|event| matches!(event, Event::CallFinished { milliseconds, .. } if *milliseconds < 6)).collect();
+            assert_eq!(took, [true, true], "each call is measured by itself");
+        }
     }
 }

@@ -143,6 +143,24 @@ pub enum CallFailure {
 /// What a call came to.
 pub type CallResult = Result<HttpReply, CallFailure>;
 
+/// Longer bodies of requests are refused: all that a client tells us fits in a fraction of it.
+pub const MAX_BODY_BYTES: usize = 16 * 1024;
+
+/// Why a request's body is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyFailure {
+    /// It is longer than [`MAX_BODY_BYTES`].
+    TooLarge,
+    /// It was not complete in time.
+    TooSlow,
+    /// Not a byte of it came: the client sent none, or Envoy keeps it from the filter
+    /// (`allow_on_headers_stop_iteration` is not set).
+    Missing,
+}
+
+/// The whole body of a request, empty where it has none.
+pub type BodyResult = Result<Vec<u8>, BodyFailure>;
+
 /// The time, and randomness that nobody can foresee: the core has no other source of either.
 #[derive(Clone, Copy)]
 pub struct Moment {

@@ -5,14 +5,17 @@ use std::rc::Rc;
 
 pub use crate::coroutine::Suspended;
 use crate::error::{Failure, LoginError};
-use crate::http::{HttpCall, Peer};
+use crate::http::{BodyResult, CallResult, HttpCall, Peer};
 use crate::identity::Assertion;
 
-/// What the host has to do next. One call is outstanding per request, and `Suspended` is consumed on use, so a
-/// request cannot be resumed twice.
+/// What the host has to do next. A request waits for one thing at a time, and `Suspended` is consumed on use, so it
+/// cannot be resumed twice, or with what it does not wait for.
 pub enum Step {
     /// Make this call and resume with its result. A call that cannot be sent is resumed too, with that as the result.
-    Call(HttpCall, Suspended),
+    Call(HttpCall, Suspended<CallResult>),
+    /// Wait for the whole body of the request and resume with it, or with why there is none: the flow then answers
+    /// without another call.
+    ReadBody(Suspended<BodyResult>),
     /// The request is decided.
     Done(Outcome),
 }

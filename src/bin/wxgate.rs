@@ -344,7 +344,7 @@ fn application<'a>(config: &'a Config, asked: &Asked, step: &Step) -> Option<(us
 /// Whether the answer has nothing to do with the application's rules.
 fn is_answered_by_ourselves(step: &Step) -> bool {
     match step {
-        Step::Call(..) => true,
+        Step::Call(..) | Step::ReadBody(_) => true,
         Step::Done(Outcome { verdict: Verdict::Forward(_), .. }) => false,
         Step::Done(Outcome { events, .. }) => !events.iter().any(|event| matches!(event, Event::Refused { .. })),
     }
@@ -353,6 +353,7 @@ fn is_answered_by_ourselves(step: &Step) -> bool {
 fn describe_step(step: &Step) -> String {
     match step {
         Step::Call(call, _) => format!("  depends on what {} answers ({})\n", call.peer.label(), call.label),
+        Step::ReadBody(_) => "  depends on the request's body\n".into(),
         Step::Done(Outcome { verdict: Verdict::Forward(forward), .. }) => describe_forward(forward),
         Step::Done(Outcome { verdict: Verdict::Reply(reply), events }) => {
             describe_reply(reply) + &events.iter().map(describe_event).collect::<String>()

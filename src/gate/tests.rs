@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Gate;
 use crate::config;
-use crate::http::{CallFailure, CallResult, Headers, HttpCall, HttpReply, Moment, Peer, Request};
+use crate::http::{BodyResult, CallFailure, CallResult, Headers, HttpCall, HttpReply, Moment, Peer, Request};
 use crate::identity::IdentityClaims;
 use crate::session::test_key_text;
 use crate::step::{CookieEdit, Event, Forward, Reply, Step, Verdict};
@@ -35,6 +35,8 @@ struct World {
     login: Vec<CallResult>,
     /// What the resolver answers to the question for an outcome.
     outcome: CallResult,
+    /// What comes of the body of a request.
+    body: BodyResult,
     /// All calls in order, as `label path`.
     calls: Vec<(&'static str, String, Vec<u8>)>,
     events: Vec<Event>,
@@ -91,6 +93,7 @@ impl World {
             profile: ok(json!({"openid": "o1", "nickname": "小明", "headimgurl": ""})),
             login: vec![signed_in("o1")],
             outcome: Ok(HttpReply { status: 404, body: vec![] }),
+            body: Ok(vec![]),
             calls: vec![],
             events: vec![],
         }
@@ -114,6 +117,10 @@ impl World {
                     let result = self.answer(&call);
                     let moment = self.moment();
                     suspended.resume(result, moment)
+                }
+                Step::ReadBody(suspended) => {
+                    let moment = self.moment();
+                    suspended.resume(self.body.clone(), moment)
                 }
             }
         }

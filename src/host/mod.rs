@@ -5,6 +5,7 @@
 //! not UTF-8, answers without headers, bodies that arrive while a request waits, replies that pass our own callbacks.
 
 mod apply;
+mod body;
 mod feed;
 mod observe;
 mod root;

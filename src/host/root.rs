@@ -7,12 +7,14 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType};
 
+use super::body::Readers;
 use super::feed::Feed;
 use super::observe::Observer;
-use super::snapshot;
 use super::stream::Stream;
+use super::{apply, snapshot};
 use crate::config;
 use crate::gate::Gate;
+use crate::step::{Event, Outcome, Step, Verdict};
 
 /// How often shared revocations are looked at: a logout at one worker holds at the others after this.
 const TICK: Duration = Duration::from_millis(250);
@@ -23,13 +25,39 @@ const MAX_CONFIGURATION_BYTES: usize = 1024 * 1024;
 /// Without a gate until a configuration has been accepted; streams refuse everything until then.
 #[derive(Default)]
 pub(super) struct Root {
-    ready: Option<Ready>,
+    ready: Option<Rc<Ready>>,
 }
 
-struct Ready {
-    gate: Rc<Gate>,
+/// What an accepted configuration made of this worker.
+pub(super) struct Ready {
+    pub(super) gate: Rc<Gate>,
+    pub(super) readers: Readers,
     observer: Rc<Observer>,
-    feed: Rc<Feed>,
+    feed: Feed,
+}
+
+impl Ready {
+    /// Counts and logs what a flow has told, and ends what has ended at every worker here.
+    pub(super) fn observe(&self, events: &[Event]) {
+        for event in events {
+            self.observer.observe(event);
+            if let Event::SignedOut { ended, .. } = event {
+                self.feed.end_session(ended, snapshot::moment().now());
+            }
+        }
+    }
+
+    /// Answers requests whose bodies have not come.
+    fn answer_overdue(&self, now_ms: u64) {
+        for (context_id, suspended, failure) in self.readers.overdue(now_ms) {
+            let step = suspended.resume(Err(failure), snapshot::moment());
+            let Step::Done(Outcome { verdict: Verdict::Reply(reply), events }) = step else { continue };
+            self.observe(&events);
+            if hostcalls::set_effective_context(context_id).is_ok() {
+                apply::reply(&reply);
+            }
+        }
+    }
 }
 
 impl RootContext for Root {
@@ -41,9 +69,9 @@ impl RootContext for Root {
                 log::info!("wxgate {version} ({commit}) is ready, applications={}", config.applications.len());
                 let gate = Rc::new(Gate::new(config));
                 let observer = Rc::<Observer>::default();
-                let feed = Rc::new(Feed::new(gate.clone(), observer.clone()));
+                let feed = Feed::new(gate.clone(), observer.clone());
                 feed.adopt();
-                self.ready = Some(Ready { gate, observer, feed });
+                self.ready = Some(Rc::new(Ready { gate, readers: Readers::default(), observer, feed }));
                 // A reload of the VM forgets the timer, so it is set here and not in `on_vm_start`.
                 hostcalls::set_tick_period(TICK).is_ok()
             }
@@ -58,13 +86,15 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         if let Some(ready) = &self.ready {
-            ready.feed.tick(snapshot::moment().now_ms);
+            let now_ms = snapshot::moment().now_ms;
+            ready.feed.tick(now_ms);
+            // Last: what follows in this callback would speak for the request that was answered.
+            ready.answer_overdue(now_ms);
         }
     }
 
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        let ready = self.ready.as_ref().map(|ready| (ready.gate.clone(), ready.observer.clone(), ready.feed.clone()));
-        Some(Box::new(Stream::new(ready)))
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream::new(id, self.ready.clone())))
     }
 
     fn get_type(&self) -> Option<ContextType> {

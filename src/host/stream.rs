@@ -6,17 +6,19 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, MapType};
 
-use super::feed::Feed;
-use super::observe::Observer;
+use super::body::{Progress, Reader};
+use super::root::Ready;
 use super::{apply, snapshot};
-use crate::gate::Gate;
-use crate::http::Request;
-use crate::step::{Event, Outcome, Reply, Step, Suspended, Verdict};
+use crate::http::{CallResult, Request};
+use crate::step::{Outcome, Reply, Step, Suspended, Verdict};
 
 pub(super) struct Stream {
+    /// Envoy's name of it.
+    id: u32,
     /// Absent while no configuration has been accepted.
-    ready: Option<(Rc<Gate>, Rc<Observer>, Rc<Feed>)>,
+    ready: Option<Rc<Ready>>,
     state: State,
+    body: Progress,
 }
 
 /// Where a request stands. Moved out of on use, so nothing is resumed or answered twice.
@@ -24,7 +26,9 @@ enum State {
     /// Its headers have not been decided.
     Undecided,
     /// It waits for a call.
-    Waiting(Suspended),
+    Waiting(Suspended<CallResult>),
+    /// It waits for its body.
+    Reading(Rc<Reader>),
     /// We have answered it; our own answer passes our response callback too, and is left alone there.
     Answered,
     /// It is on its way to the application.
@@ -32,15 +36,23 @@ enum State {
 }
 
 impl Stream {
-    pub(super) fn new(ready: Option<(Rc<Gate>, Rc<Observer>, Rc<Feed>)>) -> Self {
-        Self { ready, state: State::Undecided }
+    pub(super) fn new(id: u32, ready: Option<Rc<Ready>>) -> Self {
+        Self { id, ready, state: State::Undecided, body: Progress::default() }
     }
 
-    /// Goes on until the request is decided or waits for a call. A call that cannot be sent is its own answer.
-    fn drive(&mut self, mut step: Step) -> Action {
+    /// Goes on until the request is decided or waits. A call that cannot be sent is its own answer, and so is a body
+    /// that is there already.
+    fn drive(&mut self, ready: &Ready, mut step: Step) -> Action {
         loop {
             match step {
-                Step::Done(outcome) => return self.finish(outcome),
+                Step::Done(outcome) => return self.finish(ready, outcome),
+                Step::ReadBody(suspended) => match self.body.result() {
+                    Some(body) => step = suspended.resume(body, snapshot::moment()),
+                    None => {
+                        self.state = State::Reading(ready.readers.wait(self.id, snapshot::moment().now_ms, self.body, suspended));
+                        return Action::Pause;
+                    }
+                },
                 Step::Call(call, suspended) => match apply::dispatch(&call) {
                     Ok(_) => {
                         self.state = State::Waiting(suspended);
@@ -52,15 +64,8 @@ impl Stream {
         }
     }
 
-    fn finish(&mut self, outcome: Outcome) -> Action {
-        if let Some((_, observer, feed)) = &self.ready {
-            for event in &outcome.events {
-                observer.observe(event);
-                if let Event::SignedOut { ended, .. } = event {
-                    feed.end_session(ended, snapshot::moment().now());
-                }
-            }
-        }
+    fn finish(&mut self, ready: &Ready, outcome: Outcome) -> Action {
+        ready.observe(&outcome.events);
         match outcome.verdict {
             Verdict::Forward(forward) => {
                 apply::forward(&forward);
@@ -75,45 +80,56 @@ impl Stream {
         }
     }
 
-    /// While a request is undecided its body and trailers must wait with it: one Continue there would send it to the
-    /// application although its headers were paused.
-    fn hold_unless_forwarded(&self) -> Action {
-        match self.state {
-            State::Forwarded { .. } => Action::Continue,
-            State::Undecided | State::Waiting(_) | State::Answered => Action::Pause,
+    /// More of the body has come, or its end. While a request is undecided its body and trailers must wait with it: one
+    /// Continue there would send it to the application although its headers were paused.
+    fn receive(&mut self, body: Progress) -> Action {
+        self.body = body;
+        match (&self.state, self.ready.clone()) {
+            (State::Forwarded { .. }, _) => Action::Continue,
+            (State::Reading(reader), Some(ready)) => {
+                reader.begin();
+                let Some(body) = body.result() else { return Action::Pause };
+                let Some(suspended) = reader.take() else { return Action::Pause };
+                self.drive(&ready, suspended.resume(body, snapshot::moment()))
+            }
+            _ => Action::Pause,
         }
     }
 }
 
 impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
-        let Some((gate, ..)) = &self.ready else {
+    fn on_http_request_headers(&mut self, _: usize, is_all: bool) -> Action {
+        let Some(ready) = self.ready.clone() else {
             apply::reply(&not_ready());
             self.state = State::Answered;
             return Action::Pause;
         };
+        self.body.is_whole = is_all;
         let request = Request { headers: snapshot::headers(MapType::HttpRequestHeaders) };
-        let step = gate.begin(&request, snapshot::moment());
-        self.drive(step)
+        let step = ready.gate.begin(&request, snapshot::moment());
+        self.drive(&ready, step)
     }
 
-    fn on_http_request_body(&mut self, _: usize, _: bool) -> Action {
-        self.hold_unless_forwarded()
+    /// `bytes` counts all that Envoy has buffered so far.
+    fn on_http_request_body(&mut self, bytes: usize, is_whole: bool) -> Action {
+        self.receive(Progress { bytes, is_whole })
     }
 
+    /// The body is whole where trailers follow it, though its last callback did not say so.
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        if let (State::Forwarded { .. }, Some((gate, ..))) = (&self.state, &self.ready) {
-            apply::trailers(gate);
+        let action = self.receive(Progress { is_whole: true, ..self.body });
+        if let (State::Forwarded { .. }, Some(ready)) = (&self.state, &self.ready) {
+            apply::trailers(&ready.gate);
         }
-        self.hold_unless_forwarded()
+        action
     }
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
         match (&self.state, &self.ready) {
-            (State::Forwarded { renewed_cookie }, Some((gate, ..))) => apply::response(gate, renewed_cookie.as_deref()),
-            // Envoy has answered by itself (a body over its limit, a timeout): there is nothing left to wait for, and
-            // a second answer would cut this one off.
-            (State::Waiting(_), _) => self.state = State::Answered,
+            (State::Forwarded { renewed_cookie }, Some(ready)) => apply::response(&ready.gate, renewed_cookie.as_deref()),
+            // Envoy has answered by itself (a body over its limit, a timeout), or the tick has where the body did not
+            // come: there is nothing left to wait for, and a second answer would cut this one off.
+            (State::Waiting(_) | State::Reading(_), _) => self.state = State::Answered,
             _ => {}
         }
         Action::Continue
@@ -123,10 +139,11 @@ impl HttpContext for Stream {
 impl Context for Stream {
     fn on_http_call_response(&mut self, _: u32, num_headers: usize, body_bytes: usize, _: usize) {
         let result = snapshot::call_result(num_headers, body_bytes);
+        let Some(ready) = self.ready.clone() else { return };
         // Whoever does not wait (any more) has been answered.
         if let State::Waiting(suspended) = std::mem::replace(&mut self.state, State::Answered) {
             let step = suspended.resume(result, snapshot::moment());
-            if self.drive(step) == Action::Continue {
+            if self.drive(&ready, step) == Action::Continue {
                 let _ = hostcalls::resume_http_request();
             }
         }
