@@ -11,6 +11,7 @@
 pub mod account;
 pub mod address;
 pub mod admin;
+pub mod audit;
 pub mod clock;
 pub mod config;
 pub mod delivery;

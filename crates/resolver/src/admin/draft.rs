@@ -3,6 +3,9 @@
 use super::fields::{EMAIL, EXTERNAL_ID, FieldProblem, Kind, NAME, PASSWORD_HASH, PHONE_NUMBER, Problems, USERNAME};
 use super::identity::WechatPerson;
 use super::user::{NewUser, UserChange};
+use crate::account::{Account, Email, PasswordHash, PhoneNumber, Sourced};
+use crate::clock::Moment;
+use crate::ids::UserId;
 use crate::password;
 
 /// The shortest password, in characters.
@@ -97,7 +100,75 @@ impl Draft {
     }
 }
 
+impl Draft {
+    /// The account that it makes.
+    pub fn to_account(&self, id: UserId, pool: &str, now: Moment) -> Account {
+        let blank = Account::blank(id, pool, now);
+        let name = match &self.name {
+            Some(name) => Sourced { value: Some(name.clone()), is_from_wechat: false },
+            None => blank.name,
+        };
+        let is_verified = self.is_phone_number_verified;
+        let phone_number = self.phone_number.clone().map(|number| PhoneNumber { number, is_from_wechat: false, is_verified });
+        let email = self.email.clone().map(|address| Email { address, is_verified: self.is_email_verified });
+        Account {
+            name,
+            phone_number,
+            email,
+            username: self.username.clone(),
+            external_id: self.external_id.clone(),
+            password_hash: self.password_hash.clone().map(PasswordHash),
+            ..blank
+        }
+    }
+}
+
 impl Edit {
+    /// The account after the changes.
+    ///
+    /// # Errors
+    ///
+    /// What would be verified is not there.
+    pub fn apply(&self, mut account: Account) -> Result<Account, FieldProblem> {
+        if let Some(name) = self.name.clone() {
+            account.name = Sourced { value: name, is_from_wechat: false };
+        }
+        if let Some(number) = self.phone_number.clone() {
+            let known = account.phone_number.take();
+            account.phone_number = number.map(|number| match known {
+                Some(known) if known.number == number => known,
+                _ => PhoneNumber { number, is_from_wechat: false, is_verified: false },
+            });
+        }
+        if let Some(address) = self.email.clone() {
+            let known = account.email.take();
+            account.email = address.map(|address| match known {
+                Some(known) if known.address == address => known,
+                _ => Email { address, is_verified: false },
+            });
+        }
+        match (self.is_phone_number_verified, &mut account.phone_number) {
+            (Some(is_verified), Some(phone_number)) => phone_number.is_verified = is_verified,
+            (Some(true), None) => return Err(FieldProblem::new("phone_number", "the number that was verified")),
+            _ => {}
+        }
+        match (self.is_email_verified, &mut account.email) {
+            (Some(is_verified), Some(email)) => email.is_verified = is_verified,
+            (Some(true), None) => return Err(FieldProblem::new("email", "the address that was verified")),
+            _ => {}
+        }
+        if let Some(username) = self.username.clone() {
+            account.username = username;
+        }
+        if let Some(external_id) = self.external_id.clone() {
+            account.external_id = external_id;
+        }
+        if let Some(hash) = self.password_hash.clone() {
+            account.password_hash = hash.map(PasswordHash);
+        }
+        Ok(account)
+    }
+
     /// Checks every field. A password has to be hashed before.
     ///
     /// # Errors
@@ -208,6 +279,23 @@ mod tests {
         assert_eq!((edit.name.clone(), edit.email.clone(), edit.username.clone()), (Some(None), Some(Some("a@b.cn".into())), None));
         assert_eq!(edit.fields(), ["name", "email", "password"]);
         assert!(Edit::parse(&UserChange::default()).unwrap().fields().is_empty());
+    }
+
+    #[test]
+    fn another_number_is_not_verified_unless_somebody_says_so() {
+        let user = NewUser { phone_number: Some("13800138000".into()), phone_number_verified: true, ..NewUser::default() };
+        let now = Moment::from_unix(std::time::Duration::from_secs(100));
+        let account = Draft::parse(&user).unwrap().to_account(uuid::Uuid::nil(), "default", now);
+        let after = |change: &str| {
+            let edit = Edit::parse(&serde_json::from_str(change).unwrap()).unwrap();
+            edit.apply(account.clone()).map(|account| account.phone_number.map(|phone| (phone.number, phone.is_verified)))
+        };
+        assert_eq!(after(r#"{"name": "x"}"#), Ok(Some(("+8613800138000".into(), true))));
+        assert_eq!(after(r#"{"phone_number": "138 0013 8000"}"#), Ok(Some(("+8613800138000".into(), true))), "the same number");
+        assert_eq!(after(r#"{"phone_number": "13900139000"}"#), Ok(Some(("+8613900139000".into(), false))));
+        assert_eq!(after(r#"{"phone_number": "13900139000", "phone_number_verified": true}"#), Ok(Some(("+8613900139000".into(), true))));
+        assert_eq!(after(r#"{"phone_number": null}"#), Ok(None));
+        assert!(after(r#"{"phone_number": null, "phone_number_verified": true}"#).is_err());
     }
 
     #[test]

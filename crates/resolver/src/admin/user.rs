@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::identity::NewIdentity;
+use crate::account::{Account, State};
 
 /// A user to make.
 #[derive(Clone, Default, Deserialize, utoipa::ToSchema)]
@@ -140,4 +141,43 @@ pub enum UserState {
     Deleted,
     /// Another account took its place, for good.
     Merged,
+}
+
+impl UserView {
+    /// The account, as an administrator sees it.
+    pub fn of(account: &Account) -> Self {
+        let merged_into = match account.state {
+            State::Merged { into } => Some(into.to_string()),
+            State::Active | State::Disabled | State::Deleted => None,
+        };
+        Self {
+            id: account.id.to_string(),
+            pool: account.pool.clone(),
+            state: account.state.into(),
+            merged_into,
+            created_at: account.created_at,
+            last_login_at: account.last_auth_time,
+            external_id: account.external_id.clone(),
+            name: account.name.value.clone(),
+            is_name_from_wechat: account.name.is_from_wechat,
+            picture: account.picture.value.clone(),
+            username: account.username.clone(),
+            phone_number: account.phone_number.as_ref().map(|phone| phone.number.clone()),
+            phone_number_verified: account.phone_number.as_ref().is_some_and(|phone| phone.is_verified),
+            email: account.email.as_ref().map(|email| email.address.clone()),
+            email_verified: account.email.as_ref().is_some_and(|email| email.is_verified),
+            has_password: account.password_hash.is_some(),
+        }
+    }
+}
+
+impl From<State> for UserState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Active => Self::Active,
+            State::Disabled => Self::Disabled,
+            State::Deleted => Self::Deleted,
+            State::Merged { .. } => Self::Merged,
+        }
+    }
 }

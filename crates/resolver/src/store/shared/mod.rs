@@ -7,6 +7,7 @@
 //! transaction can do several things.
 
 mod accounts;
+mod audit;
 mod identities;
 mod logins;
 mod outcomes;
