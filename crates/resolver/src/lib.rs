@@ -18,6 +18,7 @@ pub mod delivery;
 pub mod http;
 pub mod ids;
 mod json;
+pub mod linked;
 pub mod login;
 pub mod password;
 pub mod pending;

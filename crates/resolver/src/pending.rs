@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use resolver_api::{Candidate, CodeSent, LoginRequest, PendingLogin, ProofMethod, Question, SendCodeAnswer};
+use resolver_api::{Candidate, CodeSent, LoginRequest, PendingLogin, Proof, ProofMethod, Question, SendCodeAnswer};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -208,9 +208,21 @@ impl PendingToken {
         IdempotencyKey::of_digest(&self.hash("wxgate finished login", ""))
     }
 
-    /// What is kept of a code, in hex: who has the database and not the token cannot try all million codes.
+    /// What is kept of a code, in hex; another for each pending login.
     pub fn digest_of_code(&self, code: &str) -> String {
         self.digest("wxgate code", code)
+    }
+
+    /// Tells whether two answers are the same. Without the token it says nothing about a password.
+    pub fn digest_of_proof(&self, proof: &Proof) -> [u8; 32] {
+        let (kind, parts) = match proof {
+            Proof::Choose { account } => ("choose", [account.as_str(), ""]),
+            Proof::Create => ("create", ["", ""]),
+            Proof::Code { code } => ("code", [code.as_str(), ""]),
+            Proof::Password { account, password } => ("password", [account.as_str(), password.as_str()]),
+        };
+        let [first, second] = parts.map(|part| self.digest("wxgate proof", part));
+        self.hash("wxgate proof", &[kind, &first, &second].concat())
     }
 
     fn digest(&self, purpose: &str, text: &str) -> String {
@@ -352,6 +364,27 @@ mod tests {
         assert_eq!(serde_json::from_str::<Pending>(&json).unwrap(), pending);
         assert!(!json.contains("123456") && !json.contains(token().as_str()));
         assert_eq!(format!("{:?}", token()), "PendingToken");
+    }
+
+    #[test]
+    fn answers_are_the_same_when_all_of_them_is_and_so_is_the_pending_login() {
+        let password = |account: &str, password: &str| Proof::Password { account: account.into(), password: password.into() };
+        let answers = [
+            Proof::Create,
+            Proof::Choose { account: "1".into() },
+            Proof::Choose { account: "2".into() },
+            Proof::Code { code: "1".into() },
+            password("1", ""),
+            password("a", "b"),
+            password("ab", ""),
+            password("", "ab"),
+        ];
+        for (place, one) in answers.iter().enumerate() {
+            assert_ne!(token().digest_of_proof(one), PendingToken::random().unwrap().digest_of_proof(one));
+            for (other_place, other) in answers.iter().enumerate() {
+                assert_eq!(token().digest_of_proof(one) == token().digest_of_proof(other), place == other_place, "{one:?} {other:?}");
+            }
+        }
     }
 
     #[test]
