@@ -3,7 +3,7 @@
 //! It keeps users, their WeChat identities, the outcomes of recent logins, and revocations. It knows no WeChat secret, no
 //! cookie and no signing key. What it says to the filter is the crate `resolver-api`, in words `docs/resolver-api.md`.
 //!
-//! In reading order: [`login`] is the question and the decision, [`account`] what a login changes, [`store`] what is
+//! In reading order: [`login`] is the question and the decision, [`account`] what a login changes, [`policy`] what the operator decides, [`audit`] what is noted of it, [`store`] what is
 //! remembered, [`http`] the face of it all, [`serve`](serve()) runs it, [`config`] is what an operator says.
 
 #![expect(clippy::duplicate_mod, reason = "store/shared is compiled once for each database")]

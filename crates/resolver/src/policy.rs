@@ -24,6 +24,17 @@ pub struct ConnectorPolicy {
     pub methods: Vec<ProofMethod>,
 }
 
+/// What an operator decided about a connector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredPolicy {
+    /// The connector's id in the filter's configuration.
+    pub connector: String,
+    /// The decision.
+    pub policy: ConnectorPolicy,
+    /// When it was made, in Unix seconds.
+    pub changed_at: u64,
+}
+
 /// Whether a person whom nobody knows may get an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]

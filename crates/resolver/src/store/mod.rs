@@ -16,10 +16,11 @@ use std::time::Duration;
 
 use resolver_api::{LoginOutcome, RevocationFeed};
 
+use crate::audit::Actor;
 use crate::clock::Moment;
 use crate::ids::{IdempotencyKey, SessionId, UserId};
 use crate::login::Login;
-use crate::policy::ConnectorPolicy;
+use crate::policy::{ConnectorPolicy, StoredPolicy};
 
 pub use error::{LoginError, StoreError};
 pub use postgres::{PostgresOpenError, PostgresStore};
@@ -62,6 +63,19 @@ pub trait Store: Send + Sync + 'static {
     /// The revocations in force after a cursor of this store, oldest first, at most [`REVOCATION_PAGE`];
     /// from the start when the cursor is empty or not of this store.
     fn find_revocations(&self, after: &str, now: Moment) -> impl Future<Output = Result<RevocationFeed, StoreError>> + Send;
+
+    /// What the operator decided about connectors of the pool, in the order of their ids.
+    fn list_policies(&self, pool: &str) -> impl Future<Output = Result<Vec<StoredPolicy>, StoreError>> + Send;
+
+    /// Gives the connector this policy, or the default one again.
+    fn set_policy(
+        &self,
+        pool: &str,
+        connector: &str,
+        policy: Option<&ConnectorPolicy>,
+        by: &Actor,
+        now: Moment,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Deletes some outcomes and revocations that are over, and tells how many: 0 when none was left.
     fn delete_expired(&self, now: Moment) -> impl Future<Output = Result<u64, StoreError>> + Send;

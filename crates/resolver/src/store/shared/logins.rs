@@ -2,7 +2,7 @@
 
 use resolver_api::{LoginOutcome, RefusalReason};
 
-use super::{Connection, accounts, identities, outcomes};
+use super::{Connection, accounts, identities, outcomes, policies};
 use crate::account::{Account, State};
 use crate::clock::Moment;
 use crate::ids::{self, SessionId};
@@ -22,7 +22,10 @@ pub(super) async fn login(
         }
         return Ok(Answer { outcome: kept.outcome, is_replay: true });
     }
-    let outcome = decide(connection, login, default, now).await?;
+    let request = login.request();
+    let own = policies::find(connection, &request.pool, &request.connector).await?;
+    let policy = own.map_or_else(|| default.clone(), |own| own.policy);
+    let outcome = decide(connection, login, &policy, now).await?;
     if outcome != LoginOutcome::ProfileRequired {
         outcomes::create(connection, login.key(), &login.digest(), &outcome, now).await?;
     }

@@ -13,20 +13,23 @@ mod logins;
 mod outcomes;
 #[expect(dead_code, reason = "nobody waits yet")]
 mod pending;
+mod policies;
 mod revocations;
 mod transaction;
 
 use std::time::Duration;
 
 use resolver_api::{LoginOutcome, RevocationFeed};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{Backend, Connection, Row};
 use crate::account::State;
+use crate::audit::{Action, Actor, Entry};
 use crate::clock::Moment;
 use crate::ids::{IdempotencyKey, SessionId, UserId};
 use crate::login::Login;
-use crate::policy::ConnectorPolicy;
+use crate::policy::{ConnectorPolicy, StoredPolicy};
 use crate::store::{Answer, LoginError, Store, StoreError};
 use transaction::Repeat;
 
@@ -94,6 +97,38 @@ impl Store for Backend {
 
     async fn find_revocations(&self, after: &str, now: Moment) -> Result<RevocationFeed, StoreError> {
         self.read(|scope| Box::pin(revocations::find(scope.connection, after, now))).await
+    }
+
+    async fn list_policies(&self, pool: &str) -> Result<Vec<StoredPolicy>, StoreError> {
+        self.read(|scope| Box::pin(policies::list(scope.connection, pool))).await
+    }
+
+    async fn set_policy(
+        &self,
+        pool: &str,
+        connector: &str,
+        policy: Option<&ConnectorPolicy>,
+        by: &Actor,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        self.write(Repeat::Always, |scope| {
+            Box::pin(async move {
+                match policy {
+                    Some(policy) => policies::set(scope.connection, pool, connector, policy, now).await?,
+                    None => policies::delete(scope.connection, pool, connector).await?,
+                }
+                let entry = Entry {
+                    pool: pool.to_owned(),
+                    actor: by.clone(),
+                    action: Action::PolicyChanged,
+                    user: None,
+                    client_address: None,
+                    detail: json!({"connector": connector, "policy": policy}),
+                };
+                audit::record(scope.connection, &entry, now).await
+            })
+        })
+        .await
     }
 
     async fn delete_expired(&self, now: Moment) -> Result<u64, StoreError> {
