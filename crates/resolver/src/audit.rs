@@ -24,6 +24,15 @@ pub struct Entry {
     pub detail: Value,
 }
 
+/// Who acts, and from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct By {
+    /// Who.
+    pub actor: Actor,
+    /// The IP address of their connection, where it is known.
+    pub client_address: Option<String>,
+}
+
 /// Who did something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
@@ -60,6 +69,14 @@ pub enum Action {
     UsersMerged,
     UsersImported,
     PolicyChanged,
+}
+
+impl By {
+    /// An entry of what they do.
+    pub fn entry(&self, pool: &str, action: Action, user: Option<UserId>, detail: Value) -> Entry {
+        let By { actor, client_address } = self.clone();
+        Entry { pool: pool.to_owned(), actor, action, user, client_address, detail }
+    }
 }
 
 impl Action {

@@ -7,6 +7,7 @@ use argon2::password_hash::PasswordHash;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
+use crate::ids::UserId;
 use crate::json::JsonProblem;
 
 /// A field that is wrong.
@@ -25,6 +26,11 @@ impl FieldProblem {
     /// A field that is wrong, and what was expected.
     pub fn new(field: impl Into<String>, expected: impl Into<String>) -> Self {
         Self { field: field.into(), expected: expected.into(), user_id: None }
+    }
+
+    /// A field whose value is somebody's already.
+    pub fn taken(field: impl Into<String>, by: UserId) -> Self {
+        Self { user_id: Some(by.to_string()), ..Self::new(field, "one that nobody else in the pool has") }
     }
 
     /// What is wrong with a JSON text.

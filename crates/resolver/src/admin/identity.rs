@@ -93,6 +93,22 @@ impl NewIdentity {
     }
 }
 
+impl WechatPerson {
+    /// Whether both name the same openid or the same unionid.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let has_same_openid = self.openid.is_some() && self.openid == other.openid;
+        let has_same_unionid = self.unionid.is_some() && self.unionid == other.unionid;
+        self.platform == other.platform && (has_same_openid || has_same_unionid)
+    }
+}
+
+impl Identity {
+    /// Whether both are of one WeChat person: the same one, or of the same unionid.
+    pub fn is_same_person(&self, other: &Self) -> bool {
+        self.id == other.id || (self.platform == other.platform && self.unionid.is_some() && self.unionid == other.unionid)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

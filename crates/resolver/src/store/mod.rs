@@ -6,6 +6,7 @@
 //! `sqlite` and `postgres` know how their database is opened, how a transaction begins and which errors mean what.
 //! All statements and all that happens between them stand once, in `shared`, which is compiled for each of the two.
 
+mod admin;
 mod cursor;
 mod error;
 mod postgres;
@@ -16,12 +17,13 @@ use std::time::Duration;
 
 use resolver_api::{LoginOutcome, RevocationFeed};
 
-use crate::audit::Actor;
+use crate::audit::By;
 use crate::clock::Moment;
 use crate::ids::{IdempotencyKey, SessionId, UserId};
 use crate::login::Login;
 use crate::policy::{ConnectorPolicy, StoredPolicy};
 
+pub use admin::{Act, AdminError, AdminStore, IdentityChange, Imported, Search};
 pub use error::{LoginError, StoreError};
 pub use postgres::{PostgresOpenError, PostgresStore};
 pub use sqlite::{SqliteOpenError, SqliteStore};
@@ -73,7 +75,7 @@ pub trait Store: Send + Sync + 'static {
         pool: &str,
         connector: &str,
         policy: Option<&ConnectorPolicy>,
-        by: &Actor,
+        by: &By,
         now: Moment,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 

@@ -7,12 +7,14 @@
 //! transaction can do several things.
 
 mod accounts;
+mod admin;
+mod admin_identities;
+mod admin_merge;
+mod admin_users;
 mod audit;
 mod identities;
 mod logins;
 mod outcomes;
-#[expect(dead_code, reason = "nobody waits yet")]
-mod pending;
 mod policies;
 mod revocations;
 mod transaction;
@@ -25,7 +27,7 @@ use uuid::Uuid;
 
 use super::{Backend, Connection, Row};
 use crate::account::State;
-use crate::audit::{Action, Actor, Entry};
+use crate::audit::{Action, By};
 use crate::clock::Moment;
 use crate::ids::{IdempotencyKey, SessionId, UserId};
 use crate::login::Login;
@@ -108,7 +110,7 @@ impl Store for Backend {
         pool: &str,
         connector: &str,
         policy: Option<&ConnectorPolicy>,
-        by: &Actor,
+        by: &By,
         now: Moment,
     ) -> Result<(), StoreError> {
         self.write(Repeat::Always, |scope| {
@@ -117,14 +119,8 @@ impl Store for Backend {
                     Some(policy) => policies::set(scope.connection, pool, connector, policy, now).await?,
                     None => policies::delete(scope.connection, pool, connector).await?,
                 }
-                let entry = Entry {
-                    pool: pool.to_owned(),
-                    actor: by.clone(),
-                    action: Action::PolicyChanged,
-                    user: None,
-                    client_address: None,
-                    detail: json!({"connector": connector, "policy": policy}),
-                };
+                let detail = json!({"connector": connector, "policy": policy});
+                let entry = by.entry(pool, Action::PolicyChanged, None, detail);
                 audit::record(scope.connection, &entry, now).await
             })
         })

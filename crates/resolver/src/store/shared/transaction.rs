@@ -32,7 +32,6 @@ pub(super) enum Repeat {
     /// Twice does what once does.
     Always,
     /// Twice would do something else.
-    #[expect(dead_code, reason = "pending logins and the admin API need it")]
     Undone,
 }
 
