@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use resolver_api::{Profile, User};
+use resolver_api::{LoginRequest, User};
 
 use crate::clock::Moment;
 use crate::ids::UserId;
@@ -89,8 +89,8 @@ pub struct Sourced {
 
 impl Account {
     /// An account whose first login is now.
-    pub fn new(id: UserId, pool: &str, profile: Option<&Profile>, now: Moment) -> Self {
-        Self::blank(id, pool, now).signed_in(profile, now).0
+    pub fn new(id: UserId, login: &LoginRequest, now: Moment) -> Self {
+        Self::blank(id, &login.pool, now).signed_in(login, now).0
     }
 
     /// An account that is made now, of which nothing is known, and to which nobody has logged in.
@@ -114,13 +114,17 @@ impl Account {
     }
 
     /// The account after a login, and the login's `auth_time`.
-    pub fn signed_in(mut self, profile: Option<&Profile>, now: Moment) -> (Self, u64) {
+    pub fn signed_in(mut self, login: &LoginRequest, now: Moment) -> (Self, u64) {
         // A session that begins in the second of a revocation, or before it by a clock that stepped back, must not count as revoked.
         let auth_time = now.seconds().max(self.sessions_not_before.saturating_add(1));
         self.last_auth_time = self.last_auth_time.max(auth_time);
-        if let Some(profile) = profile {
+        if let Some(profile) = &login.profile {
             self.name.refresh(profile.nickname.as_deref());
             self.picture.refresh(profile.picture.as_deref());
+        }
+        let is_proved_elsewhere = self.phone_number.as_ref().is_some_and(|phone| phone.is_verified && !phone.is_from_wechat);
+        if let Some(number) = login.phone_number.clone().filter(|_| !is_proved_elsewhere) {
+            self.phone_number = Some(PhoneNumber { number, is_from_wechat: true, is_verified: true });
         }
         (self, auth_time)
     }
@@ -163,6 +167,7 @@ impl fmt::Debug for PasswordHash {
 mod tests {
     use std::time::Duration;
 
+    use resolver_api::{LoginMethod, Profile};
     use uuid::Uuid;
 
     use super::*;
@@ -171,29 +176,74 @@ mod tests {
         Moment::from_unix(Duration::from_secs(seconds))
     }
 
-    fn profile(nickname: &str) -> Profile {
-        Profile { nickname: Some(nickname.into()), picture: None }
+    /// A login that tells nothing of its person.
+    fn login() -> LoginRequest {
+        LoginRequest {
+            idempotency_key: "ab".repeat(32),
+            pool: "default".into(),
+            application: "shop".into(),
+            connector: "pc".into(),
+            method: LoginMethod::WebsiteQr,
+            platform: "main".into(),
+            app_id: "wx0000000000000001".into(),
+            openid: "o-1".into(),
+            unionid: None,
+            profile: None,
+            profile_available: false,
+            phone_number: None,
+            link_to: None,
+            client_address: None,
+        }
+    }
+
+    fn named(nickname: &str) -> LoginRequest {
+        LoginRequest { profile: Some(Profile { nickname: Some(nickname.into()), picture: None }), ..login() }
+    }
+
+    fn calling_from(number: &str) -> LoginRequest {
+        LoginRequest { phone_number: Some(number.into()), ..login() }
     }
 
     #[test]
     fn wechat_refreshes_a_name_until_somebody_else_sets_it() {
-        let account = Account::new(Uuid::nil(), "default", Some(&profile("晓明")), at(100));
-        let (account, _) = account.signed_in(Some(&profile("小明😀")), at(101));
+        let account = Account::new(Uuid::nil(), &named("晓明"), at(100));
+        let (account, _) = account.signed_in(&named("小明😀"), at(101));
         assert_eq!(account.name.value.as_deref(), Some("小明😀"));
 
-        let (mut account, _) = account.signed_in(None, at(102));
+        let (mut account, _) = account.signed_in(&login(), at(102));
         assert_eq!(account.name.value.as_deref(), Some("小明😀"), "a login without a profile says nothing");
 
         account.name = Sourced { value: Some("Wang Xiaoming".into()), is_from_wechat: false };
-        let (account, _) = account.signed_in(Some(&profile("晓明")), at(103));
+        let (account, _) = account.signed_in(&named("晓明"), at(103));
         assert_eq!(account.name.value.as_deref(), Some("Wang Xiaoming"));
     }
 
     #[test]
+    fn wechat_sets_the_phone_number_unless_the_person_has_proved_another_one() {
+        let (first, second) = ("+8613800138000", "+8613900139000");
+        let from_wechat = |number: &str| Some(PhoneNumber { number: number.into(), is_from_wechat: true, is_verified: true });
+        let account = Account::new(Uuid::nil(), &calling_from(first), at(100));
+        assert_eq!(account.phone_number, from_wechat(first));
+        let (account, _) = account.signed_in(&login(), at(101));
+        assert_eq!(account.phone_number, from_wechat(first), "a login without a number says nothing");
+        let (mut account, _) = account.signed_in(&calling_from(second), at(102));
+        assert_eq!(account.phone_number, from_wechat(second), "the person has a new phone");
+
+        account.phone_number = Some(PhoneNumber { number: first.into(), is_from_wechat: false, is_verified: false });
+        let (mut account, _) = account.signed_in(&calling_from(second), at(103));
+        assert_eq!(account.phone_number, from_wechat(second), "nobody had proved the other one");
+
+        let proved = Some(PhoneNumber { number: first.into(), is_from_wechat: false, is_verified: true });
+        account.phone_number = proved.clone();
+        let (account, _) = account.signed_in(&calling_from(second), at(104));
+        assert_eq!(account.phone_number, proved);
+    }
+
+    #[test]
     fn a_login_in_the_second_of_a_revocation_is_after_it() {
-        let account = Account::new(Uuid::nil(), "default", None, at(100)).signed_out_everywhere(at(100));
+        let account = Account::new(Uuid::nil(), &login(), at(100)).signed_out_everywhere(at(100));
         assert_eq!(account.sessions_not_before, 100);
-        let (account, auth_time) = account.signed_in(None, at(100));
+        let (account, auth_time) = account.signed_in(&login(), at(100));
         assert_eq!(auth_time, 101);
 
         let account = account.signed_out_everywhere(at(100));
@@ -202,9 +252,9 @@ mod tests {
 
     #[test]
     fn a_clock_that_steps_back_neither_saves_a_session_nor_ends_a_new_one() {
-        let account = Account::new(Uuid::nil(), "default", None, at(10_000)).signed_out_everywhere(at(6_400));
+        let account = Account::new(Uuid::nil(), &login(), at(10_000)).signed_out_everywhere(at(6_400));
         assert_eq!(account.sessions_not_before, 10_000);
-        let (_, auth_time) = account.signed_in(None, at(6_401));
+        let (_, auth_time) = account.signed_in(&login(), at(6_401));
         assert_eq!(auth_time, 10_001);
     }
 }

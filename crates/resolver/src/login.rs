@@ -1,45 +1,85 @@
 //! A login: the question, checked, and the decision about it. Pure: what the store knows is handed in.
 //!
-//! The decision, over who has the openid and who has the unionid (the first row that fits):
+//! The decision, over who has the openid and who has the unionid (the first row that fits). Whoever is disabled is refused instead of signed in.
 //!
 //! | openid known as | unionid known as | decision |
 //! |---|---|---|
-//! | A | B | the person chooses |
+//! | A | B | whom the person chose before; else the one of them who is not disabled; else the person chooses |
 //! | A | A, or none brought | A signs in |
 //! | A | nobody | A signs in, and gets the unionid |
 //! | nobody | any, `profile_available` | ask WeChat for more first |
 //! | nobody | B | B signs in, and gets the openid |
-//! | nobody | nobody | the connector's policy: a new account, or none |
+//! | nobody | nobody | [`decide_first`]: the connector's policy |
+//!
+//! With `link_to` it is that user who signs in and gets what nobody has, or the login is refused.
 
 use resolver_api::{LoginRequest, RefusalReason, WechatIdentity};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
+use crate::address::Address;
 use crate::ids::{IdempotencyKey, UserId};
-use crate::policy::{ConnectorPolicy, Registration};
+use crate::policy::{Binding, ConnectorPolicy};
 
 /// A [`LoginRequest`] whose every field is in order.
 #[derive(Clone, Debug)]
 pub struct Login {
     key: IdempotencyKey,
+    link_to: Option<UserId>,
     request: LoginRequest,
+}
+
+/// What the store knows about a login.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts {
+    /// Who has the openid.
+    pub openid: Option<Owner>,
+    /// Who has the unionid, where the login brings one.
+    pub unionid: Option<Owner>,
+    /// The user of [`LoginRequest::link_to`], where there is such a user in the pool.
+    pub link_to: Option<Owner>,
+    /// Whom the person chose before, with the same openid and unionid.
+    pub chosen: Option<UserId>,
+}
+
+/// An account that has an identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The account.
+    pub user: UserId,
+    /// Whether it may be logged in to.
+    pub is_active: bool,
 }
 
 /// What [`decide`] decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Sign this user in, once `record` has been recorded with the account.
-    SignIn {
-        /// The account.
-        user: UserId,
-        /// The identity that the login brings and the account lacks.
-        record: Option<IdentityKind>,
-    },
-    /// Make an account with every identity that the login brings, and sign it in.
-    Create,
-    /// The identities belong to different accounts.
-    Choose,
+    /// Sign this user in, and record with the account what the login brings and nobody has.
+    SignIn(UserId),
+    /// The same, because the person asked for it.
+    Link(UserId),
+    /// The person chooses between these two.
+    Choose([UserId; 2]),
+    /// Nobody has these identities: [`decide_first`].
+    FirstLogin,
     /// Change nothing: WeChat can tell more.
     AskForProfile,
+    /// No session.
+    Refuse(RefusalReason),
+}
+
+/// What [`decide_first`] decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FirstLogin {
+    /// Make an account with every identity that the login brings, and sign it in.
+    Create,
+    /// Sign this user in, and record with the account what the login brings.
+    Bind(UserId),
+    /// The person proves an account by one of the policy's methods, or makes one.
+    Ask {
+        /// Whether they may make one.
+        may_create: bool,
+    },
     /// No session.
     Refuse(RefusalReason),
 }
@@ -53,18 +93,50 @@ pub enum IdentityKind {
     Unionid,
 }
 
-/// Decides a login, where `by_openid` and `by_unionid` are the users who have the identities that it brings.
-pub fn decide(login: &LoginRequest, by_openid: Option<UserId>, by_unionid: Option<UserId>, policy: &ConnectorPolicy) -> Decision {
-    match (by_openid, by_unionid) {
-        (Some(a), Some(b)) if a != b => Decision::Choose,
-        (Some(user), Some(_)) => Decision::SignIn { user, record: None },
-        (Some(user), None) => Decision::SignIn { user, record: login.unionid.as_ref().map(|_| IdentityKind::Unionid) },
-        (None, _) if login.profile_available => Decision::AskForProfile,
-        (None, Some(user)) => Decision::SignIn { user, record: Some(IdentityKind::Openid) },
-        (None, None) => match policy.registration {
-            Registration::Open => Decision::Create,
-            Registration::Closed => Decision::Refuse(RefusalReason::RegistrationClosed),
+/// Decides a login.
+pub fn decide(login: &LoginRequest, facts: &Facts) -> Decision {
+    if login.link_to.is_some() {
+        return decide_link(login, facts);
+    }
+    let sign_in = |owner: Owner| {
+        if owner.is_active { Decision::SignIn(owner.user) } else { Decision::Refuse(RefusalReason::UserDisabled) }
+    };
+    match (facts.openid, facts.unionid) {
+        (Some(a), Some(b)) if a.user != b.user => match (a.is_active, b.is_active) {
+            (true, true) => match facts.chosen.filter(|chosen| [a.user, b.user].contains(chosen)) {
+                Some(chosen) => Decision::SignIn(chosen),
+                None => Decision::Choose([a.user, b.user]),
+            },
+            (_, false) => sign_in(a),
+            (false, true) => sign_in(b),
         },
+        (Some(owner), _) => sign_in(owner),
+        (None, _) if login.profile_available => Decision::AskForProfile,
+        (None, Some(owner)) => sign_in(owner),
+        (None, None) => Decision::FirstLogin,
+    }
+}
+
+fn decide_link(login: &LoginRequest, facts: &Facts) -> Decision {
+    let Some(Owner { user, is_active: true }) = facts.link_to else {
+        return Decision::Refuse(RefusalReason::UserDisabled);
+    };
+    if [facts.openid, facts.unionid].into_iter().flatten().any(|owner| owner.user != user) {
+        return Decision::Refuse(RefusalReason::IdentityTaken);
+    }
+    if facts.openid.is_none() && login.profile_available {
+        return Decision::AskForProfile;
+    }
+    Decision::Link(user)
+}
+
+/// Decides the login of somebody whom nobody knows. `matches` are the accounts whose person has proved to have the phone number that WeChat delivered.
+pub fn decide_first(policy: &ConnectorPolicy, matches: &[UserId]) -> FirstLogin {
+    match (policy.binding, matches) {
+        (Binding::Field, [user]) => FirstLogin::Bind(*user),
+        (Binding::Ask, _) if !policy.methods.is_empty() => FirstLogin::Ask { may_create: policy.may_create() },
+        _ if policy.may_create() => FirstLogin::Create,
+        _ => FirstLogin::Refuse(policy.refusal()),
     }
 }
 
@@ -114,8 +186,24 @@ impl Login {
                 }
             }
         }
-        match key {
-            Some(key) if problems.is_empty() => Ok(Self { key, request }),
+        if let Some(number) = &request.phone_number {
+            // Our own spelling, and no other.
+            if Address::phone(number).is_none_or(|address| address.as_str() != number) {
+                problems.push("phone_number: expected E.164, such as +8613800138000".to_owned());
+            }
+        }
+        let link_to = request.link_to.as_deref().map(Uuid::try_parse).transpose();
+        if link_to.is_err() {
+            problems.push("link_to: expected a user's id".to_owned());
+        }
+        if let Some(address) = &request.client_address {
+            check_length(&mut problems, "client_address", address, 64);
+            if address.chars().any(char::is_control) {
+                problems.push("client_address: holds a control character; expected none".to_owned());
+            }
+        }
+        match (key, link_to) {
+            (Some(key), Ok(link_to)) if problems.is_empty() => Ok(Self { key, link_to, request }),
             _ => Err(problems),
         }
     }
@@ -130,6 +218,11 @@ impl Login {
         &self.request
     }
 
+    /// The user who asks to link the identity.
+    pub fn link_to(&self) -> Option<UserId> {
+        self.link_to
+    }
+
     /// What WeChat calls the person, as the request says.
     pub fn wechat_identity(&self) -> WechatIdentity {
         let LoginRequest { app_id, openid, unionid, .. } = self.request.clone();
@@ -138,7 +231,7 @@ impl Login {
 
     /// Tells whether two requests with one key ask the same question.
     ///
-    /// The profile does not count: it decides nothing, and may differ between two answers of WeChat.
+    /// The profile does not count: it decides nothing, and may differ between two answers of WeChat. Nor does where the person is.
     pub(crate) fn digest(&self) -> [u8; 32] {
         let LoginRequest {
             idempotency_key: _,
@@ -152,8 +245,8 @@ impl Login {
             unionid,
             profile: _,
             profile_available,
-            phone_number: _,
-            link_to: _,
+            phone_number,
+            link_to,
             client_address: _,
         } = &self.request;
         let method = format!("{method:?}");
@@ -162,10 +255,12 @@ impl Login {
             hash.update(text.len().to_be_bytes());
             hash.update(text);
         }
-        // A unionid is never empty, so "" stands for none.
-        let unionid = unionid.as_deref().unwrap_or_default();
-        hash.update(unionid.len().to_be_bytes());
-        hash.update(unionid);
+        // None of them is ever empty, so "" stands for none.
+        for text in [unionid, phone_number, link_to] {
+            let text = text.as_deref().unwrap_or_default();
+            hash.update(text.len().to_be_bytes());
+            hash.update(text);
+        }
         hash.update([u8::from(*profile_available)]);
         hash.finalize().into()
     }
@@ -182,13 +277,13 @@ fn check_length(problems: &mut Vec<String>, field: &str, value: &str, longest: u
 
 #[cfg(test)]
 mod tests {
-    use resolver_api::{LoginMethod, Profile};
-    use uuid::Uuid;
-
     use super::*;
+    use crate::policy::{OnNoMatch, Registration};
+    use resolver_api::{LoginMethod, Profile};
 
     const A: UserId = Uuid::from_u128(0xa);
     const B: UserId = Uuid::from_u128(0xb);
+    const C: UserId = Uuid::from_u128(0xc);
 
     fn request() -> LoginRequest {
         LoginRequest {
@@ -209,35 +304,114 @@ mod tests {
         }
     }
 
+    const fn active(user: UserId) -> Option<Owner> {
+        Some(Owner { user, is_active: true })
+    }
+
+    const fn disabled(user: UserId) -> Option<Owner> {
+        Some(Owner { user, is_active: false })
+    }
+
     #[test]
     fn the_decision_table() {
+        use Decision::{AskForProfile, Choose, FirstLogin, SignIn};
+
         let full = request();
-        let without_unionid = LoginRequest { unionid: None, ..request() };
-        let base_scope = LoginRequest { profile_available: true, ..without_unionid.clone() };
-        let open = &ConnectorPolicy::default();
-        let closed = &ConnectorPolicy { registration: Registration::Closed, ..open.clone() };
-        let sign_in = |user, record| Decision::SignIn { user, record };
+        let base_scope = LoginRequest { profile_available: true, unionid: None, ..request() };
+        let refused = Decision::Refuse(RefusalReason::UserDisabled);
         let table = [
-            (&without_unionid, Some(A), None, open, sign_in(A, None)),
-            (&full, Some(A), None, open, sign_in(A, Some(IdentityKind::Unionid))),
-            (&full, None, Some(B), open, sign_in(B, Some(IdentityKind::Openid))),
-            (&full, Some(A), Some(A), open, sign_in(A, None)),
-            (&full, Some(A), Some(B), open, Decision::Choose),
-            (&full, None, None, open, Decision::Create),
-            (&without_unionid, None, None, open, Decision::Create),
-            // A closed registration keeps nobody out who has an account.
-            (&full, None, None, closed, Decision::Refuse(RefusalReason::RegistrationClosed)),
-            (&full, Some(A), None, closed, sign_in(A, Some(IdentityKind::Unionid))),
-            (&full, None, Some(B), closed, sign_in(B, Some(IdentityKind::Openid))),
+            (&full, active(A), None, SignIn(A)),
+            (&full, None, active(B), SignIn(B)),
+            (&full, active(A), active(A), SignIn(A)),
+            (&full, active(A), active(B), Choose([A, B])),
+            (&full, None, None, FirstLogin),
             // WeChat can tell more: only an openid that is known needs no more.
-            (&base_scope, None, None, open, Decision::AskForProfile),
-            (&base_scope, None, None, closed, Decision::AskForProfile),
-            (&base_scope, Some(A), None, open, sign_in(A, None)),
+            (&base_scope, None, None, AskForProfile),
+            (&base_scope, active(A), None, SignIn(A)),
+            (&base_scope, disabled(A), None, refused.clone()),
+            // Whoever is disabled is refused, and no question to anybody else.
+            (&full, disabled(A), None, refused.clone()),
+            (&full, None, disabled(B), refused.clone()),
+            (&full, disabled(A), disabled(A), refused.clone()),
+            (&full, disabled(A), active(B), SignIn(B)),
+            (&full, active(A), disabled(B), SignIn(A)),
+            (&full, disabled(A), disabled(B), refused),
         ];
-        for (login, by_openid, by_unionid, policy, expected) in table {
-            let decision = decide(login, by_openid, by_unionid, policy);
-            assert_eq!(decision, expected, "{by_openid:?} {by_unionid:?} {policy:?} {login:?}");
+        for (login, openid, unionid, expected) in table {
+            let facts = Facts { openid, unionid, ..Facts::default() };
+            assert_eq!(decide(login, &facts), expected, "{facts:?} {login:?}");
         }
+    }
+
+    #[test]
+    fn a_choice_counts_while_both_accounts_are_there_to_choose() {
+        let decide = |openid, unionid, chosen| decide(&request(), &Facts { openid, unionid, chosen: Some(chosen), link_to: None });
+        assert_eq!(decide(active(A), active(B), A), Decision::SignIn(A));
+        assert_eq!(decide(active(A), active(B), B), Decision::SignIn(B));
+        assert_eq!(decide(active(A), active(B), C), Decision::Choose([A, B]), "the identity has moved since");
+        assert_eq!(decide(active(A), disabled(B), B), Decision::SignIn(A));
+        assert_eq!(decide(disabled(A), disabled(B), B), Decision::Refuse(RefusalReason::UserDisabled));
+    }
+
+    #[test]
+    fn linking_signs_in_nobody_but_who_asked_for_it() {
+        let login = LoginRequest { link_to: Some(A.to_string()), ..request() };
+        let base_scope = LoginRequest { profile_available: true, unionid: None, ..login.clone() };
+        let taken = Decision::Refuse(RefusalReason::IdentityTaken);
+        let refused = Decision::Refuse(RefusalReason::UserDisabled);
+        let table = [
+            (&login, active(A), None, None, Decision::Link(A)),
+            (&login, active(A), active(A), None, Decision::Link(A)),
+            (&login, active(A), None, active(A), Decision::Link(A)),
+            (&login, active(A), active(B), None, taken.clone()),
+            (&login, active(A), None, active(B), taken.clone()),
+            (&login, active(A), active(A), active(B), taken.clone()),
+            (&login, active(A), disabled(B), None, taken.clone()),
+            (&base_scope, active(A), None, None, Decision::AskForProfile),
+            (&base_scope, active(A), active(A), None, Decision::Link(A)),
+            (&base_scope, active(A), active(B), None, taken),
+            (&login, disabled(A), None, None, refused.clone()),
+            (&login, None, active(B), None, refused),
+        ];
+        for (login, link_to, openid, unionid, expected) in table {
+            let facts = Facts { openid, unionid, link_to, chosen: Some(B) };
+            assert_eq!(decide(login, &facts), expected, "{facts:?} {login:?}");
+        }
+    }
+
+    #[test]
+    fn the_policy_decides_first_logins() {
+        use Binding::{Ask, Field};
+        use FirstLogin::{Bind, Create, Refuse};
+        use OnNoMatch::Create as Make;
+        use Registration::{Closed, Open};
+
+        let closed = || Refuse(RefusalReason::RegistrationClosed);
+        let no_match = || Refuse(RefusalReason::NoMatch);
+        let (nobody, one, many) = (&[][..], &[A][..], &[A, B][..]);
+        let table = [
+            (Open, Binding::None, Make, one, Create),
+            (Closed, Binding::None, Make, one, closed()),
+            (Open, Binding::None, OnNoMatch::Refuse, one, no_match()),
+            (Closed, Binding::None, OnNoMatch::Refuse, one, closed()),
+            (Open, Field, Make, one, Bind(A)),
+            (Open, Field, Make, nobody, Create),
+            (Open, Field, Make, many, Create),
+            (Closed, Field, OnNoMatch::Refuse, one, Bind(A)),
+            (Closed, Field, Make, nobody, closed()),
+            (Open, Field, OnNoMatch::Refuse, many, no_match()),
+            (Open, Ask, Make, nobody, FirstLogin::Ask { may_create: true }),
+            (Closed, Ask, Make, nobody, FirstLogin::Ask { may_create: false }),
+            (Open, Ask, OnNoMatch::Refuse, nobody, FirstLogin::Ask { may_create: false }),
+        ];
+        for (registration, binding, on_no_match, matches, expected) in table {
+            let policy = ConnectorPolicy { registration, binding, on_no_match, ..ConnectorPolicy::default() };
+            assert_eq!(decide_first(&policy, matches), expected, "{policy:?} {matches:?}");
+        }
+        // Where there is nothing to offer, nobody is asked.
+        let nothing = ConnectorPolicy { binding: Ask, methods: Vec::new(), ..ConnectorPolicy::default() };
+        assert_eq!(decide_first(&nothing, nobody), Create);
+        assert_eq!(decide_first(&ConnectorPolicy { on_no_match: OnNoMatch::Refuse, ..nothing }, nobody), no_match());
     }
 
     #[test]
@@ -282,6 +456,7 @@ mod tests {
         let same = digest(request());
         let profile = Some(Profile { nickname: Some("晓明".into()), picture: None });
         assert_eq!(digest(LoginRequest { profile, ..request() }), same);
+        assert_eq!(digest(LoginRequest { client_address: Some("192.0.2.1".into()), ..request() }), same);
         let others = [
             LoginRequest { pool: "other".into(), ..request() },
             LoginRequest { application: "other".into(), ..request() },
@@ -293,6 +468,8 @@ mod tests {
             LoginRequest { unionid: Some("other".into()), ..request() },
             LoginRequest { unionid: None, ..request() },
             LoginRequest { profile_available: true, ..request() },
+            LoginRequest { phone_number: Some("+8613800138000".into()), ..request() },
+            LoginRequest { link_to: Some(A.to_string()), ..request() },
             LoginRequest { platform: "mainw".into(), app_id: "x0000000000000001".into(), ..request() },
         ];
         for other in others {

@@ -3,7 +3,7 @@
 //! Policies are stored, and changed at run time by the admin API; a connector without one has the default of the
 //! command line.
 
-use resolver_api::ProofMethod;
+use resolver_api::{ProofMethod, RefusalReason};
 use serde::{Deserialize, Serialize};
 
 /// The policy of one connector of one pool.
@@ -74,6 +74,14 @@ impl ConnectorPolicy {
     /// Whether a login may make an account.
     pub fn may_create(&self) -> bool {
         self.registration == Registration::Open && self.on_no_match == OnNoMatch::Create
+    }
+
+    /// Why a login may not make an account.
+    pub fn refusal(&self) -> RefusalReason {
+        match self.registration {
+            Registration::Open => RefusalReason::NoMatch,
+            Registration::Closed => RefusalReason::RegistrationClosed,
+        }
     }
 }
 

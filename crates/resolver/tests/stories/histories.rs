@@ -66,7 +66,11 @@ impl Model {
         let by_openid = self.owners.get(&openid).copied();
         let by_unionid = request.unionid.as_ref().and_then(|unionid| self.owners.get(unionid)).copied();
         let user = match (by_openid, by_unionid) {
-            (Some(a), Some(b)) if a != b => return assert!(matches!(outcome, LoginOutcome::ChooseAccount { .. })),
+            (Some(a), Some(b)) if a != b => match (*self.is_disabled(a), *self.is_disabled(b)) {
+                (false, false) => return assert!(matches!(outcome, LoginOutcome::ChooseAccount { .. })),
+                (true, false) => Some(b),
+                _ => Some(a),
+            },
             (None, _) if request.profile_available => return assert_eq!(outcome, LoginOutcome::ProfileRequired),
             (None, None) if !is_open => {
                 return assert_eq!(outcome, LoginOutcome::Refused { reason: RefusalReason::RegistrationClosed });
@@ -86,7 +90,9 @@ impl Model {
             assert!(self.users.iter().all(|(id, _)| *id != got), "an id was given to two people");
             self.users.push((got, false));
         }
-        self.owners.extend(identities.into_iter().map(|identity| (identity, got)));
+        for identity in identities {
+            self.owners.entry(identity).or_insert(got);
+        }
         self.sessions.push(Session { id: session_id, user: got, auth_time, has_ended: false });
     }
 }

@@ -12,6 +12,28 @@ pub(super) async fn find(connection: &mut Connection, user: UserId) -> Result<Op
     row.as_ref().map(read).transpose()
 }
 
+/// The account, unless it was deleted or merged into another.
+pub(super) async fn find_present(connection: &mut Connection, user: UserId) -> Result<Option<Account>, StoreError> {
+    let account = find(connection, user).await?;
+    Ok(account.filter(|account| matches!(account.state, State::Active | State::Disabled)))
+}
+
+/// The active accounts of the pool whose person has proved to have this phone number; two stand for many.
+pub(super) async fn find_by_verified_phone_number(
+    connection: &mut Connection,
+    pool: &str,
+    number: &str,
+) -> Result<Vec<UserId>, StoreError> {
+    let ids: Vec<String> = sqlx::query_scalar(
+        "SELECT id FROM users WHERE pool = $1 AND phone_number = $2 AND is_phone_number_verified = TRUE AND state = 'active' LIMIT 2",
+    )
+    .bind(pool)
+    .bind(number)
+    .fetch_all(connection)
+    .await?;
+    ids.iter().map(|id| parse_uuid(id)).collect()
+}
+
 pub(super) fn read(row: &Row) -> Result<Account, StoreError> {
     let merged_into: Option<String> = row.try_get("merged_into")?;
     let state = match (row.try_get("state")?, merged_into) {

@@ -1,65 +1,120 @@
 //! Rows of `identities`.
 
-use super::{Connection, parse_uuid, to_sql};
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use super::{Connection, Row, parse_uuid, to_sql};
 use crate::clock::Moment;
 use crate::ids::{self, UserId};
-use crate::login::{IdentityKind, Login};
+use crate::login::{IdentityKind, Login, Owner};
 use crate::store::StoreError;
 
-/// The app and the value of the identity of this kind that the login brings; an app of '' for a unionid.
-fn identity(login: &Login, kind: IdentityKind) -> Option<(&'static str, &str, &[u8])> {
-    let request = login.request();
-    match kind {
-        IdentityKind::Openid => Some(("openid", &request.app_id, request.openid.as_bytes())),
-        IdentityKind::Unionid => request.unionid.as_deref().map(|unionid| ("unionid", "", unionid.as_bytes())),
+/// The identities that a login brings, as far as somebody has them.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Known {
+    pub(super) openid: Option<Owned>,
+    pub(super) unionid: Option<Owned>,
+}
+
+/// An identity that somebody has.
+#[derive(Clone, Copy)]
+pub(super) struct Owned {
+    pub(super) id: Uuid,
+    pub(super) owner: Owner,
+}
+
+impl Known {
+    pub(super) fn of(&self, kind: IdentityKind) -> Option<Owned> {
+        match kind {
+            IdentityKind::Openid => self.openid,
+            IdentityKind::Unionid => self.unionid,
+        }
     }
 }
 
-/// Who has the identity of this kind that the login brings.
-pub(super) async fn find_user(connection: &mut Connection, login: &Login, kind: IdentityKind) -> Result<Option<UserId>, StoreError> {
-    let Some((kind, app_id, value)) = identity(login, kind) else {
-        return Ok(None);
-    };
-    let user: Option<String> =
-        sqlx::query_scalar("SELECT user_id FROM identities WHERE pool = $1 AND platform = $2 AND kind = $3 AND app_id = $4 AND value = $5")
-            .bind(&login.request().pool)
-            .bind(&login.request().platform)
-            .bind(kind)
-            .bind(app_id)
-            .bind(value)
-            .fetch_optional(connection)
-            .await?;
-    user.as_deref().map(parse_uuid).transpose()
+pub(super) async fn find(connection: &mut Connection, login: &Login) -> Result<Known, StoreError> {
+    let request = login.request();
+    let rows: Vec<Row> = sqlx::query(
+        "SELECT identities.id, kind, user_id, state FROM identities JOIN users ON users.id = user_id
+         WHERE identities.pool = $1 AND platform = $2 AND kind = 'openid' AND app_id = $3 AND value = $4
+         UNION ALL
+         SELECT identities.id, kind, user_id, state FROM identities JOIN users ON users.id = user_id
+         WHERE identities.pool = $1 AND platform = $2 AND kind = 'unionid' AND app_id = '' AND value = $5",
+    )
+    .bind(&request.pool)
+    .bind(&request.platform)
+    .bind(&request.app_id)
+    .bind(request.openid.as_bytes())
+    .bind(request.unionid.as_deref().map(str::as_bytes))
+    .fetch_all(connection)
+    .await?;
+    let mut known = Known::default();
+    for row in rows {
+        let owner = Owner { user: parse_uuid(row.try_get("user_id")?)?, is_active: row.try_get::<&str, _>("state")? == "active" };
+        let owned = Some(Owned { id: parse_uuid(row.try_get("id")?)?, owner });
+        match row.try_get("kind")? {
+            "openid" => known.openid = owned,
+            _ => known.unionid = owned,
+        }
+    }
+    Ok(known)
 }
 
-/// Records the identity of this kind, where the login brings one.
+/// Notes with the identities that the user has that they came again, and what came with them.
+pub(super) async fn update(connection: &mut Connection, login: &Login, known: &Known, user: UserId, now: Moment) -> Result<(), StoreError> {
+    let id = |owned: Option<Owned>| owned.filter(|owned| owned.owner.user == user).map(|owned| owned.id.to_string());
+    sqlx::query(
+        "UPDATE identities SET unionid = CASE WHEN kind = 'openid' THEN COALESCE($3, unionid) END,
+             connector = $4, nickname = COALESCE($5, nickname), last_login_at = $6
+         WHERE id IN ($1, $2)",
+    )
+    .bind(id(known.openid))
+    .bind(id(known.unionid))
+    .bind(login.request().unionid.as_deref().map(str::as_bytes))
+    .bind(&login.request().connector)
+    .bind(nickname(login))
+    .bind(to_sql(now.seconds()))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Records the identity of this kind, where the login brings one, and tells its row's id.
 pub(super) async fn create(
     connection: &mut Connection,
     login: &Login,
     kind: IdentityKind,
     user: UserId,
     now: Moment,
-) -> Result<(), StoreError> {
-    let Some((name, app_id, value)) = identity(login, kind) else {
-        return Ok(());
-    };
+) -> Result<Option<Uuid>, StoreError> {
     let request = login.request();
+    let unionid = request.unionid.as_deref().map(str::as_bytes);
+    let (kind, app_id, value, unionid) = match (kind, unionid) {
+        (IdentityKind::Openid, _) => ("openid", request.app_id.as_str(), request.openid.as_bytes(), unionid),
+        (IdentityKind::Unionid, Some(unionid)) => ("unionid", "", unionid, None),
+        (IdentityKind::Unionid, None) => return Ok(None),
+    };
+    let id = ids::fresh_uuid(now)?;
     sqlx::query(
         "INSERT INTO identities (id, pool, platform, kind, app_id, value, user_id, unionid, connector, nickname, created_at, last_login_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)",
     )
-    .bind(ids::fresh_uuid(now)?.to_string())
+    .bind(id.to_string())
     .bind(&request.pool)
     .bind(&request.platform)
-    .bind(name)
+    .bind(kind)
     .bind(app_id)
     .bind(value)
     .bind(user.to_string())
-    .bind(request.unionid.as_deref().filter(|_| kind == IdentityKind::Openid).map(str::as_bytes))
+    .bind(unionid)
     .bind(&request.connector)
-    .bind(request.profile.as_ref().and_then(|profile| profile.nickname.as_deref()))
+    .bind(nickname(login))
     .bind(to_sql(now.seconds()))
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(Some(id))
+}
+
+fn nickname(login: &Login) -> Option<&str> {
+    login.request().profile.as_ref()?.nickname.as_deref()
 }

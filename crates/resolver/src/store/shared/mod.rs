@@ -12,9 +12,11 @@ mod admin_identities;
 mod admin_merge;
 mod admin_users;
 mod audit;
+mod choices;
 mod identities;
 mod logins;
 mod outcomes;
+mod pending;
 mod policies;
 mod revocations;
 mod transaction;
@@ -59,7 +61,7 @@ impl Store for Backend {
     async fn revoke_user_sessions(&self, user: UserId, longest_session: Duration, now: Moment) -> Result<bool, StoreError> {
         self.write(Repeat::Always, |scope| {
             Box::pin(async move {
-                let Some(account) = accounts::find(scope.connection, user).await? else {
+                let Some(account) = accounts::find_present(scope.connection, user).await? else {
                     return Ok(false);
                 };
                 revocations::end_sessions(scope.connection, account, longest_session, now).await?;
@@ -72,7 +74,7 @@ impl Store for Backend {
     async fn disable_user(&self, user: UserId, longest_session: Duration, now: Moment) -> Result<bool, StoreError> {
         self.write(Repeat::Always, |scope| {
             Box::pin(async move {
-                let Some(mut account) = accounts::find(scope.connection, user).await? else {
+                let Some(mut account) = accounts::find_present(scope.connection, user).await? else {
                     return Ok(false);
                 };
                 account.state = State::Disabled;
@@ -86,7 +88,7 @@ impl Store for Backend {
     async fn enable_user(&self, user: UserId) -> Result<bool, StoreError> {
         self.write(Repeat::Always, |scope| {
             Box::pin(async move {
-                let Some(mut account) = accounts::find(scope.connection, user).await? else {
+                let Some(mut account) = accounts::find_present(scope.connection, user).await? else {
                     return Ok(false);
                 };
                 account.state = State::Active;
@@ -129,7 +131,7 @@ impl Store for Backend {
 
     async fn delete_expired(&self, now: Moment) -> Result<u64, StoreError> {
         let mut deleted = 0;
-        for sweep in [outcomes::SWEEP, revocations::SWEEP] {
+        for sweep in [outcomes::SWEEP, pending::SWEEP, revocations::SWEEP] {
             deleted += self.write(Repeat::Always, |scope| Box::pin(delete_some(scope.connection, sweep, now))).await?;
         }
         Ok(deleted)

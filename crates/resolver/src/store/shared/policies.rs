@@ -7,14 +7,22 @@ use crate::clock::Moment;
 use crate::policy::{ConnectorPolicy, StoredPolicy};
 use crate::store::StoreError;
 
-/// What the operator decided about the connector, if anything.
-pub(super) async fn find(connection: &mut Connection, pool: &str, connector: &str) -> Result<Option<StoredPolicy>, StoreError> {
+/// The policy of the connector: its own, or the default.
+pub(super) async fn of(
+    connection: &mut Connection,
+    pool: &str,
+    connector: &str,
+    default: &ConnectorPolicy,
+) -> Result<ConnectorPolicy, StoreError> {
     let row: Option<Row> = sqlx::query("SELECT connector, policy, changed_at FROM policies WHERE pool = $1 AND connector = $2")
         .bind(pool)
         .bind(connector)
         .fetch_optional(connection)
         .await?;
-    row.as_ref().map(read).transpose()
+    match row {
+        Some(row) => Ok(read(&row)?.policy),
+        None => Ok(default.clone()),
+    }
 }
 
 /// What the operator decided about connectors of the pool, in the order of their ids.
