@@ -8,6 +8,7 @@
 
 mod empty;
 mod load;
+pub(crate) mod resolver;
 
 use std::{
     fs,

@@ -88,8 +88,16 @@ impl Browser {
 
 /// Sends JSON, and reads JSON.
 pub(crate) fn post_json(url: &str, body: &Value) -> Result<Value> {
+    post_json_with(None, url, body)
+}
+
+/// The same, by somebody who holds a token.
+pub(crate) fn post_json_with(token: Option<&str>, url: &str, body: &Value) -> Result<Value> {
     let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(30))).build().into();
-    let request = agent.post(url).content_type("application/json");
+    let mut request = agent.post(url).content_type("application/json");
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
     let answer = request.send(body.to_string()).with_context(|| format!("POST {url}"))?.body_mut().read_to_string()?;
     serde_json::from_str(&answer).with_context(|| format!("POST {url} answered {answer}"))
 }

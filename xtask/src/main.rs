@@ -53,12 +53,21 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Measure what the filter costs per request, against a bare Envoy and an empty filter
+    /// Measure what the filter costs per request, against a bare Envoy and an empty filter; or the resolver
+    #[command(args_conflicts_with_subcommands = true)]
     Bench {
+        #[command(subcommand)]
+        of: Option<BenchOf>,
         /// How often each case is measured
         #[arg(long, default_value_t = 8)]
         rounds: usize,
     },
+}
+
+#[derive(Subcommand)]
+enum BenchOf {
+    /// Logins: how many a second and how long they take, on SQLite and PostgreSQL, and how that grows with the people who are stored
+    Resolver(bench::resolver::Options),
 }
 
 fn main() -> ExitCode {
@@ -85,7 +94,8 @@ fn run(task: Task) -> Result<()> {
         Task::Check => check::run_all(),
         Task::Demo { once } => demo::run_demo(once),
         Task::Conformance { arguments } => conformance::check(&arguments),
-        Task::Bench { rounds } => bench::measure(rounds),
+        Task::Bench { of: None, rounds } => bench::measure(rounds),
+        Task::Bench { of: Some(BenchOf::Resolver(options)), .. } => bench::resolver::measure(&options),
         Task::Test { filter } => test::run_tests(filter.as_deref()),
     }
 }

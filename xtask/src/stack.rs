@@ -58,14 +58,20 @@ impl Stack {
     /// One of our programs, on a port of its own choice; tells which.
     pub(crate) fn start_ours(&mut self, name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<u16> {
         let mut program = command(target().join("debug").join(name));
-        program.args(["--listen", "127.0.0.1:0"]).args(arguments).envs(environment.iter().copied());
-        self.start_program(name, &mut program)?;
+        program.args(arguments).envs(environment.iter().copied());
+        self.start_listening(name, &mut program).map(|(_, port)| port)
+    }
+
+    /// One of our programs, however it was built; tells its id and its port.
+    pub(crate) fn start_listening(&mut self, name: &str, program: &mut Command) -> Result<(u32, u16)> {
+        let id = self.start_program(name, program.args(["--listen", "127.0.0.1:0"]))?;
         let log = self.log(name);
-        self.wait_for(name, || {
+        let port = self.wait_for(name, || {
             let said = fs::read_to_string(&log).ok()?;
             let (_, after) = said.split_once("listening on http://127.0.0.1:")?;
             after.split_once('\n')?.0.parse().ok()
-        })
+        })?;
+        Ok((id, port))
     }
 
     /// Any program; tells its id.

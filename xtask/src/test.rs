@@ -4,7 +4,11 @@ use anyhow::Result;
 
 use crate::{
     command::{cargo, run},
-    setup::{browser, docker, envoy, postgres, python},
+    setup::{
+        browser, docker, envoy,
+        postgres::{self, Durability},
+        python,
+    },
     wasm,
 };
 
@@ -17,7 +21,7 @@ pub(crate) fn run_tests(filter: Option<&str>) -> Result<()> {
     println!("browser: {}, {}", browser.chromium.display(), browser.driver.display());
     let compose = docker::find()?;
     println!("compose: {compose}");
-    let postgres = postgres::start()?;
+    let postgres = postgres::start(Durability::None)?.url("postgres");
     println!("postgres: {postgres}");
     println!("python: {}", python::find()?);
     let mut test = cargo();

@@ -56,12 +56,42 @@ pub(super) fn load(targets: &[&Target], connections: u32, seconds: u32) -> Resul
 
 /// User and system time of a process with all its threads.
 pub(super) fn cpu_seconds(id: u32) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat")).context("the measured Envoy has ended")?;
-    // The second field is the name in parentheses, which may hold anything; utime and stime are the 14th and 15th.
-    let (_, fields) = stat.rsplit_once(')').context("/proc/…/stat has no name")?;
-    let ticks: Vec<f64> = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
-    let per_second: f64 = output(command("getconf").arg("CLK_TCK"))?.parse()?;
-    Ok(ticks.iter().sum::<f64>() / per_second)
+    Ok(Stat::read(id).context("what is measured has ended")?.own_ticks / ticks_per_second()?)
+}
+
+/// The same of a process and its children, also of those that have ended.
+pub(super) fn family_cpu_seconds(id: u32) -> Result<f64> {
+    let parent = Stat::read(id).context("what is measured has ended")?;
+    let processes = fs::read_dir("/proc").context("/proc cannot be read")?;
+    let ids = processes.filter_map(|process| process.ok()?.file_name().to_str()?.parse().ok());
+    // One that ends while this is read is counted among those that have, the next time.
+    let children = ids.filter_map(|process| Stat::read(process).ok()).filter(|child| child.parent == id);
+    let ticks = parent.own_ticks + parent.ended_children_ticks + children.map(|child| child.own_ticks).sum::<f64>();
+    Ok(ticks / ticks_per_second()?)
+}
+
+/// What `/proc/…/stat` says of a process.
+struct Stat {
+    parent: u32,
+    own_ticks: f64,
+    ended_children_ticks: f64,
+}
+
+impl Stat {
+    fn read(id: u32) -> Result<Self> {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
+        // The second field is the name in parentheses, which may hold anything. The parent is the 4th; from the 14th on
+        // come utime and stime, its own and those of the children that have ended.
+        let (_, fields) = stat.rsplit_once(')').context("/proc/…/stat has no name")?;
+        let field = |number: usize| fields.split_whitespace().nth(number - 3).and_then(|field| field.parse::<f64>().ok());
+        let sum = |one, other| Some(field(one)? + field(other)?);
+        let read = || Some(Self { parent: field(4)? as u32, own_ticks: sum(14, 15)?, ended_children_ticks: sum(16, 17)? });
+        read().context("/proc/…/stat is not as proc(5) says")
+    }
+}
+
+fn ticks_per_second() -> Result<f64> {
+    Ok(output(command("getconf").arg("CLK_TCK"))?.parse()?)
 }
 
 /// The memory that a process holds, in MiB.
@@ -84,21 +114,27 @@ fn wrk(target: &Target, connections: u32, seconds: u32) -> Result<Child> {
 
 /// What wrk says.
 #[derive(Debug, PartialEq)]
-struct Report {
-    requests: f64,
-    p50_micros: f64,
-    p99_micros: f64,
+pub(super) struct Report {
+    pub(super) requests: f64,
+    pub(super) seconds: f64,
+    pub(super) p50_micros: f64,
+    pub(super) p99_micros: f64,
 }
 
 impl Report {
-    fn read(text: &str) -> Result<Self> {
+    pub(super) fn read(text: &str) -> Result<Self> {
         if let Some(trouble) = text.lines().find(|line| line.contains("Non-2xx") || line.contains("Socket errors")) {
             bail!("{}", trouble.trim());
         }
-        let requests = text.lines().find_map(|line| line.trim().split_once(" requests in ")?.0.parse().ok());
+        let total = text.lines().find_map(|line| {
+            let (requests, rest) = line.trim().split_once(" requests in ")?;
+            Some((requests.parse().ok()?, micros(rest.split_once(',')?.0)? / 1e6))
+        });
+        let (requests, seconds) = total.filter(|(count, _)| *count > 0.0).with_context(|| format!("no requests were answered: {text}"))?;
         let percentile = |name: &str| text.lines().find_map(|line| micros(line.trim().strip_prefix(name)?.trim()));
         Ok(Self {
-            requests: requests.filter(|count| *count > 0.0).with_context(|| format!("no requests were answered: {text}"))?,
+            requests,
+            seconds,
             p50_micros: percentile("50%").context("no 50% latency")?,
             p99_micros: percentile("99%").context("no 99% latency")?,
         })
@@ -125,7 +161,7 @@ mod tests {
     fn a_report_is_read() {
         let text =
             "  Latency Distribution\n     50%  813.00us\n     75%    1.20ms\n     99%    2.50ms\n  39712 requests in 2.00s, 6.10MB read\n";
-        assert_eq!(Report::read(text).unwrap(), Report { requests: 39712.0, p50_micros: 813.0, p99_micros: 2500.0 });
+        assert_eq!(Report::read(text).unwrap(), Report { requests: 39712.0, seconds: 2.0, p50_micros: 813.0, p99_micros: 2500.0 });
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A PostgreSQL of the tests' own, thrown away afterwards.
+//! A PostgreSQL of a task's own, thrown away afterwards.
 
 use std::{
     fs,
@@ -22,13 +22,44 @@ use crate::{
 const VERSIONS: &str = "/usr/lib/postgresql";
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// Starts a server for as long as this task runs, on a free port of 127.0.0.1; tells where a superuser reaches it without a
-/// password. Installs PostgreSQL if it is missing.
-pub(crate) fn start() -> Result<String> {
+/// A server that runs as long as this task.
+pub(crate) struct Postgres {
+    /// Its process; each connection is a child of it.
+    pub(crate) id: u32,
+    /// On 127.0.0.1.
+    pub(crate) port: u16,
+    programs: PathBuf,
+}
+
+/// What a commit waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// The disk, as anywhere else.
+    Full,
+    /// Nothing: no data has to outlive a power cut.
+    None,
+}
+
+impl Postgres {
+    /// Where a superuser reaches a database of this name, without a password.
+    pub(crate) fn url(&self, database: &str) -> String {
+        format!("postgres://wxgate@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Debian's client, connected to that database, which ends at the first error.
+    pub(crate) fn psql(&self, database: &str) -> Result<Command> {
+        let mut psql = program(&self.programs, "psql")?;
+        psql.args(["--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", &self.url(database)]);
+        Ok(psql)
+    }
+}
+
+/// Starts a server on a free port. Installs PostgreSQL if it is missing.
+pub(crate) fn start(durability: Durability) -> Result<Postgres> {
     let programs = match programs() {
         Some(programs) => programs,
         None => {
-            apt::install(&["postgresql"], "the PostgreSQL tests")?;
+            apt::install(&["postgresql"], "PostgreSQL")?;
             programs().context("Debian's postgresql was installed, but its programs are not where they should be")?
         }
     };
@@ -44,9 +75,11 @@ pub(crate) fn start() -> Result<String> {
     output(program(&programs, "initdb")?.args(["--username=wxgate", "--auth=trust", "--encoding=UTF8", "--locale=C", "-D"]).arg(&data))?;
     let mut server = program(&programs, "postgres")?;
     server.args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-k"]).arg(&directory).arg("-D").arg(&data);
-    // Nothing here has to outlive a power cut.
+    if durability == Durability::None {
+        server.args(["-c", "fsync=off"]);
+    }
     let log = directory.join("log");
-    let id = background::start(server.args(["-c", "fsync=off"]), &log)?;
+    let id = background::start(&mut server, &log)?;
 
     let end = Instant::now() + START_LIMIT;
     while !succeeds(program(&programs, "pg_isready")?.args(["-h", "127.0.0.1", "-p", &port.to_string()])) {
@@ -55,7 +88,7 @@ pub(crate) fn start() -> Result<String> {
         }
         thread::sleep(Duration::from_millis(100));
     }
-    Ok(format!("postgres://wxgate@127.0.0.1:{port}/postgres"))
+    Ok(Postgres { id, port, programs })
 }
 
 /// The programs of the newest version.
