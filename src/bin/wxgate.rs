@@ -12,11 +12,11 @@ use std::rc::Rc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use jwt_simple::prelude::{ES256KeyPair, Ed25519KeyPair};
 use serde_json::Value;
 use wxgate::config::{self, Application, Config, Problem};
 use wxgate::gate::Gate;
 use wxgate::http::{Headers, Moment, Request};
+use wxgate::identity::{self, SigningKey};
 use wxgate::rules::{Access, plain_path};
 use wxgate::step::{CookieEdit, Event, Forward, Outcome, Reply, Step, Verdict};
 
@@ -166,20 +166,25 @@ fn run(command: Command, world: &World) -> Result<String, Stop> {
 }
 
 fn random_key() -> Result<String, Stop> {
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).map_err(|error| Stop::Failed(format!("no randomness: {error}")))?;
-    Ok(URL_SAFE_NO_PAD.encode(key))
+    Ok(URL_SAFE_NO_PAD.encode(random()?))
 }
 
 fn signing_key(algorithm: Algorithm) -> Result<String, Stop> {
-    let pem = match algorithm {
-        Algorithm::Es256 => ES256KeyPair::generate().to_pem().map_err(|error| Stop::Failed(format!("no key: {error}")))?,
-        Algorithm::EdDsa => Ed25519KeyPair::generate().to_pem(),
+    let algorithm = match algorithm {
+        Algorithm::Es256 => identity::Algorithm::Es256,
+        Algorithm::EdDsa => identity::Algorithm::EdDsa,
     };
-    // For Ed25519 the public key follows; only the private one is wanted.
-    let lines = pem.split_inclusive('\n');
-    let end = lines.clone().position(|line| line.starts_with("-----END")).unwrap_or(usize::MAX);
-    Ok(lines.take(end.saturating_add(1)).collect())
+    loop {
+        if let Some(pem) = SigningKey::new_pem(algorithm, &random()?) {
+            return Ok(pem);
+        }
+    }
+}
+
+fn random() -> Result<[u8; 32], Stop> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| Stop::Failed(format!("no randomness: {error}")))?;
+    Ok(bytes)
 }
 
 /// `NAME=VALUE` lines as container tools read them: comments, `export`, and quotes around a value are allowed.

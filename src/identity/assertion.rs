@@ -1,7 +1,5 @@
 //! What an application is told about a person: the signed header, and plain headers beside it.
 
-use jwt_simple::claims::{Audiences, JWTClaims};
-use jwt_simple::prelude::UnixTimeStamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Application, Config, IdentityRules, PlainClaim};
@@ -14,6 +12,29 @@ pub struct Assertion {
     pub headers: Vec<(String, String)>,
     /// A new one is due from then on.
     pub fresh_until: u64,
+}
+
+/// The claims of the identity header (RFC 7519). Times are Unix seconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Claims {
+    /// Who says it: the configuration's `issuer`.
+    #[serde(rename = "iss")]
+    pub issuer: String,
+    /// Who it is: the account.
+    #[serde(rename = "sub")]
+    pub subject: String,
+    /// For whom: the application's id.
+    #[serde(rename = "aud")]
+    pub audience: String,
+    /// Since when.
+    #[serde(rename = "iat")]
+    pub issued_at: u64,
+    /// Until when.
+    #[serde(rename = "exp")]
+    pub expires_at: u64,
+    /// All others.
+    #[serde(flatten)]
+    pub custom: IdentityClaims,
 }
 
 /// The claims of the identity header beside the registered ones.
@@ -58,25 +79,21 @@ pub struct WechatClaim {
 pub fn assert(config: &Config, application: &Application, session: &Session, now: u64) -> Option<Assertion> {
     let rules = &config.identity;
     let claims = claims(rules, application, session, now);
-    let life = claims.expires_at.map_or(0, |end| end.as_secs()).saturating_sub(now);
-    let signed = rules.keys.first()?.sign(claims)?;
+    let life = claims.expires_at.saturating_sub(now);
+    let signed = rules.keys.first()?.sign(&claims)?;
     let plain = rules.claim_headers.iter().filter_map(|(name, claim)| Some((name.clone(), plain_value(*claim, application, session)?)));
     Some(Assertion { headers: std::iter::once((rules.header.clone(), signed)).chain(plain).collect(), fresh_until: now + life / 2 })
 }
 
 /// All claims as an application would read them. The identity never outlives its session.
-pub fn claims(rules: &IdentityRules, application: &Application, session: &Session, now: u64) -> JWTClaims<IdentityClaims> {
+pub fn claims(rules: &IdentityRules, application: &Application, session: &Session, now: u64) -> Claims {
     let wanted = application.claims;
-    let expires_at = session.ends_at.min(now + rules.ttl_seconds);
-    JWTClaims {
-        issued_at: Some(UnixTimeStamp::from_secs(now)),
-        expires_at: Some(UnixTimeStamp::from_secs(expires_at)),
-        invalid_before: None,
-        issuer: Some(rules.issuer.clone()),
-        subject: Some(session.subject.clone()),
-        audiences: Some(Audiences::AsString(application.id.clone())),
-        jwt_id: None,
-        nonce: None,
+    Claims {
+        issuer: rules.issuer.clone(),
+        subject: session.subject.clone(),
+        audience: application.id.clone(),
+        issued_at: now,
+        expires_at: session.ends_at.min(now + rules.ttl_seconds),
         custom: IdentityClaims {
             sid: session.id.clone(),
             auth_time: session.auth_time,

@@ -2,6 +2,7 @@
 
 mod assertion;
 mod keys;
+mod private_key;
 
-pub use assertion::{Assertion, IdentityClaims, assert, claims};
+pub use assertion::{Assertion, Claims, IdentityClaims, assert, claims};
 pub use keys::{Algorithm, NotAKey, SigningKey, jwks};
