@@ -15,6 +15,7 @@ mod docs;
 mod histories;
 mod http;
 mod logs;
+mod model;
 mod openapi;
 mod postgres;
 mod program;
