@@ -10,6 +10,7 @@
 
 mod bench;
 mod conformance;
+mod decisions;
 mod delivery;
 mod docs;
 mod histories;

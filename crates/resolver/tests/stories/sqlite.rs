@@ -6,9 +6,11 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Row};
 use wxgate_resolver::store::{LoginError, SqliteStore, Store, StoreError};
 
+use crate::decisions::for_each_decision;
 use crate::store::for_each_story;
 use crate::support::{OPEN, With, at, checked, in_wechat, log_in, pc, signed_in, sqlite};
 
+for_each_decision!(sqlite);
 for_each_story!(sqlite);
 
 /// Somebody else who has the file open.

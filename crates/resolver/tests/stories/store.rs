@@ -17,8 +17,8 @@ const MONTH: Duration = Duration::from_hours(30 * 24);
 /// Makes a test of every story; `$open` is an async function that opens a new store and something to keep while the story lasts.
 macro_rules! for_each_story {
     ($open:path) => {
-        $crate::store::for_each_story!(
-            $open:
+        $crate::store::stories!(
+            $open, store:
             a_first_login_makes_an_account,
             a_second_login_is_the_same_user_in_another_session,
             a_unionid_that_turns_up_later_is_recorded,
@@ -53,17 +53,22 @@ macro_rules! for_each_story {
             what_is_over_is_swept,
         );
     };
-    ($open:path: $($story:ident,)+) => {
+}
+pub(crate) use for_each_story;
+
+/// Makes a test of each of the stories of a module.
+macro_rules! stories {
+    ($open:path, $module:ident: $($story:ident,)+) => {
         $(
             #[tokio::test]
             async fn $story() {
                 let (store, _keep) = $open().await;
-                $crate::store::$story(store).await;
+                $crate::$module::$story(store).await;
             }
         )+
     };
 }
-pub(crate) use for_each_story;
+pub(crate) use stories;
 
 pub(crate) async fn a_first_login_makes_an_account<S: Store>(store: S) {
     let profile = Profile { nickname: Some("小明😀".into()), picture: Some("https://thirdwx.qlogo.cn/1".into()) };
