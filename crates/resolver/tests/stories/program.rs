@@ -5,15 +5,24 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
+use resolver_api::{LoginOutcome, LoginRequest};
 use serde_json::Value;
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 use wxgate_resolver::config::TOKENS_VARIABLE;
 
-use crate::support::TOKEN;
+use crate::sqlite::another;
+use crate::support::{TOKEN, With, fresh_key, pc, postgres_database, signed_in};
 
 fn program(database: &Path) -> Command {
+    program_on(&format!("sqlite:{}", database.display()))
+}
+
+fn program_on(database: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wxgate-resolver"));
-    command.env_clear().env("WXGATE_RESOLVER_LISTEN", "127.0.0.1:0").arg("--database").arg(format!("sqlite:{}", database.display()));
+    command.env_clear().env("WXGATE_RESOLVER_LISTEN", "127.0.0.1:0").args(["--database", database]);
     command
 }
 
@@ -33,8 +42,11 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn start(flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut command = program(&dir.path().join("wxgate.db"));
-        command.env(TOKENS_VARIABLE, TOKEN).args(flags);
+        Self::start_with(program(&dir.path().join("wxgate.db")).args(flags), dir)
+    }
+
+    fn start_with(command: &mut Command, dir: TempDir) -> Self {
+        command.env(TOKENS_VARIABLE, TOKEN);
         // A file never keeps the program waiting for a reader.
         command.stdout(Stdio::piped()).stderr(File::create(dir.path().join("log")).unwrap());
         let mut child = command.spawn().unwrap();
@@ -46,6 +58,13 @@ impl Running {
 
     pub(crate) fn database(&self) -> PathBuf {
         self.dir.path().join("wxgate.db")
+    }
+
+    /// Ends the program as a power cut would, and leaves its directory.
+    fn kill(mut self) -> TempDir {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap())
     }
 
     /// Asks the program to stop, and tells what it logged.
@@ -76,6 +95,75 @@ async fn it_says_where_it_listens_answers_and_stops_when_told() {
         assert_eq!(status.code(), Some(0), "{log}");
         assert!(log.contains("INFO") && log.contains("shutting down"), "{log}");
     }
+}
+
+/// Nothing that was acknowledged is lost and nobody is there by halves, whenever the program is killed: it is killed again and again amid
+/// logins, and what it said before has to hold afterwards.
+async fn it_keeps_its_word_when_it_is_killed(url: impl Fn(&Path) -> String, halves: impl AsyncFn(&Path) -> i64) {
+    const ROUNDS: u64 = 5;
+    let client = reqwest::Client::new();
+    let mut dir = tempfile::tempdir().unwrap();
+    let mut acknowledged: Vec<(LoginRequest, LoginOutcome)> = Vec::new();
+    for round in 0..ROUNDS {
+        let database = url(dir.path());
+        let running = Running::start_with(&mut program_on(&database), dir);
+        let mut logins = JoinSet::new();
+        for person in 0..24 {
+            // Each second one comes for the first time.
+            let person = if person % 2 == 0 { format!("{round}-{person}") } else { format!("0-{}", person - 1) };
+            let request = pc(&format!("o-{person}")).unionid(&format!("u-{person}"));
+            logins.spawn(log_in_at(client.clone(), running.origin.clone(), request));
+        }
+        // The first answer may be any of them, and so may be what is under way after the last that is waited for.
+        for _ in 0..=round * 4 {
+            acknowledged.extend(logins.join_next().await.unwrap().unwrap());
+        }
+        dir = running.kill();
+        while let Some(login) = logins.join_next().await {
+            acknowledged.extend(login.unwrap());
+        }
+    }
+    assert!(acknowledged.len() as u64 >= ROUNDS, "{}", acknowledged.len());
+
+    let running = Running::start_with(&mut program_on(&url(dir.path())), dir);
+    assert_eq!(halves(running.dir.path()).await, 0, "users without both identities, or that are not in the log");
+    for (request, outcome) in acknowledged {
+        let (_, replay) = log_in_at(client.clone(), running.origin.clone(), request.clone()).await.unwrap();
+        assert_eq!(replay, outcome, "the key still tells it");
+        let again = LoginRequest { idempotency_key: fresh_key(), ..request };
+        let (user, (_, again)) = (signed_in(outcome).user, log_in_at(client.clone(), running.origin.clone(), again).await.unwrap());
+        assert_eq!(signed_in(again).user, user);
+    }
+}
+
+/// The login and its outcome, if it was acknowledged.
+async fn log_in_at(client: reqwest::Client, origin: String, request: LoginRequest) -> Option<(LoginRequest, LoginOutcome)> {
+    let answer = client.post(format!("{origin}/v1/logins")).bearer_auth(TOKEN).json(&request).send().await.ok()?;
+    (answer.status() == 200).then_some(())?;
+    Some((request, answer.json().await.ok()?))
+}
+
+const HALVES: &str = "SELECT COUNT(*) FROM users
+    WHERE (SELECT COUNT(*) FROM identities WHERE identities.user_id = users.id) <> 2
+       OR (SELECT COUNT(*) FROM audit WHERE audit.user_id = users.id AND action = 'registered') <> 1";
+
+#[tokio::test]
+async fn on_sqlite_it_keeps_its_word_when_it_is_killed() {
+    let file = |dir: &Path| dir.join("wxgate.db");
+    let halves = async |dir: &Path| sqlx::query_scalar(HALVES).fetch_one(&mut another(&file(dir)).await).await.unwrap();
+    it_keeps_its_word_when_it_is_killed(|dir| format!("sqlite:{}", file(dir).display()), halves).await;
+}
+
+#[tokio::test]
+async fn on_postgres_it_keeps_its_word_when_it_is_killed() {
+    let options = postgres_database("UTF8").await;
+    let (user, host, port) = (options.get_username(), options.get_host(), options.get_port());
+    let url = format!("postgres://{user}@{host}:{port}/{}", options.get_database().unwrap().replace(' ', "%20"));
+    let halves = async |_: &Path| {
+        let mut server = PgConnection::connect_with(&options).await.unwrap();
+        sqlx::query_scalar(HALVES).fetch_one(&mut server).await.unwrap()
+    };
+    it_keeps_its_word_when_it_is_killed(|_| url.clone(), halves).await;
 }
 
 #[test]

@@ -126,13 +126,13 @@ pub(crate) async fn sqlite() -> (SqliteStore, TempDir) {
 
 /// A new PostgreSQL database, and how to connect to it. It vanishes with its server.
 pub(crate) async fn postgres() -> (PostgresStore, PgConnectOptions) {
-    let options = postgres_database().await;
+    let options = postgres_database("UTF8").await;
     let store = PostgresStore::open(options.clone()).await.unwrap();
     (store, options)
 }
 
-/// A new PostgreSQL database without any table.
-pub(crate) async fn postgres_database() -> PgConnectOptions {
+/// A new PostgreSQL database without any table, for text in this encoding.
+pub(crate) async fn postgres_database(encoding: &str) -> PgConnectOptions {
     let Ok(url) = std::env::var(POSTGRES) else {
         panic!("{POSTGRES} names no PostgreSQL server; `cargo xtask test` starts one and sets it");
     };
@@ -140,7 +140,7 @@ pub(crate) async fn postgres_database() -> PgConnectOptions {
     let options = options.disable_statement_logging();
     let name = format!("story {}", SessionId::random().unwrap().as_str());
     let mut server = PgConnection::connect_with(&options).await.unwrap();
-    let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'"));
+    let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'"));
     sqlx::raw_sql(create).execute(&mut server).await.unwrap();
     options.database(&name)
 }

@@ -16,12 +16,20 @@ use sqlx::PgPool;
 use super::{Kind, OpenFailure, kind_of};
 
 /// In order; a file that was released never changes again.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/postgres/0001_accounts.sql")];
+static MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/postgres/0001_accounts.sql")];
+
+const NO_SUCH_TABLE: &str = "42P01";
 
 /// Two that begin at once may collide while they make the table that they are to wait on.
 const TRIES: u32 = 10;
 
 pub(super) async fn run(pool: &PgPool) -> Result<(), OpenFailure> {
+    // A database that is as it should be is not written to: it may be one that takes no writes for now.
+    match sqlx::query_scalar("SELECT version FROM schema_version WHERE id = 1").fetch_optional(pool).await {
+        Ok(Some(version)) if missing(version)?.is_empty() => return Ok(()),
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NO_SUCH_TABLE) => {}
+        found => drop(found?),
+    }
     let mut tried = 1;
     loop {
         match migrate(pool).await {
@@ -34,6 +42,12 @@ pub(super) async fn run(pool: &PgPool) -> Result<(), OpenFailure> {
             result => return result,
         }
     }
+}
+
+/// The migrations that a database of this version lacks.
+fn missing(version: i64) -> Result<&'static [&'static str], OpenFailure> {
+    let done = usize::try_from(version).unwrap_or(usize::MAX);
+    MIGRATIONS.get(done..).ok_or(OpenFailure::Newer { found: version, known: MIGRATIONS.len() })
 }
 
 /// 42P07: the table has just been made by another; 55P03: the other is still at it.
@@ -49,12 +63,10 @@ async fn migrate(pool: &PgPool) -> Result<(), OpenFailure> {
     let mut transaction = pool.begin().await?;
     let version: i64 =
         sqlx::query_scalar("SELECT version FROM schema_version WHERE id = 1 FOR UPDATE").fetch_one(&mut *transaction).await?;
-    let done = usize::try_from(version).unwrap_or(usize::MAX);
-    if done > MIGRATIONS.len() {
-        return Err(OpenFailure::Newer { found: version, known: MIGRATIONS.len() });
-    }
-    for migration in MIGRATIONS.into_iter().skip(done) {
-        sqlx::raw_sql(migration).execute(&mut *transaction).await?;
+    // A change of a large table takes its time.
+    sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *transaction).await?;
+    for migration in missing(version)? {
+        sqlx::raw_sql(*migration).execute(&mut *transaction).await?;
     }
     sqlx::query("UPDATE schema_version SET version = $1 WHERE id = 1")
         .bind(i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX))
