@@ -104,7 +104,6 @@ impl Calls {
     }
 
     /// Waits for the whole body of the request.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the endpoints that take one"))]
     pub(crate) async fn body(&self) -> BodyResult {
         poll_fn(|_| self.0.body.take().map_or(Poll::Pending, Poll::Ready)).await
     }

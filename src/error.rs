@@ -35,12 +35,20 @@ pub enum LoginError {
     ResolverUnavailable,
     /// The resolver refused our request, or its answer makes no sense.
     ResolverRejected,
-    /// The openid and the unionid belong to two accounts.
-    ChooseAccount,
+    /// The login waited for its person's answer for too long, or for another browser's, or another login took its place.
+    PendingOver,
     /// Nobody has this identity and no new account may be made.
     RegistrationClosed,
     /// The account is disabled.
     UserDisabled,
+    /// Nobody has this identity, and only people whose account was found are let in.
+    NoMatch,
+    /// The identity that was to be linked belongs to somebody else.
+    IdentityTaken,
+    /// Another WeChat came back to be linked, and whoever asked for it is not logged in here any more.
+    LinkInterrupted,
+    /// A dangerous step needs a login of the last minutes.
+    FreshLoginRequired,
     /// The resolver refuses for a reason of its own.
     PolicyRefused,
     /// No such connector, or not at this application.
@@ -49,6 +57,14 @@ pub enum LoginError {
     NotFound,
     /// Our endpoint does not take this method.
     MethodNotAllowed,
+    /// A body that is neither a form nor JSON.
+    UnsupportedMediaType,
+    /// A body that does not say what it has to, or says it twice.
+    MalformedBody,
+    /// A body that is longer than anything that we take.
+    BodyTooLarge,
+    /// A body that did not come.
+    BodyMissing,
     /// A state-changing request that does not come from our own pages.
     CrossSite,
     /// A host that no application names, or an alias asked for with a method that cannot be redirected.
@@ -185,10 +201,10 @@ impl LoginError {
             Self::ResolverRejected => row(500, "accounts_rejected", Error, Nothing,
                 ("登录服务出现问题", "Something is wrong with the login service"),
                 ("请联系网站管理员，并提供下面的编号。", "Please tell the operators of this site, and give them the reference below.")),
-            Self::ChooseAccount => row(409, "choose_account", Warn, Nothing,
-                ("您的微信对应两个账号", "Your WeChat belongs to two accounts"),
-                ("需要先确定使用哪一个账号。请联系网站管理员，并提供下面的编号。",
-                 "It has to be settled first which one to use. Please tell the operators of this site, and give them the reference below.")),
+            Self::PendingOver => row(410, "pending_over", Info, LogIn,
+                ("这次登录已经结束", "This login is over"),
+                ("等待的时间太长，或者您又开始了另一次登录。请重新登录。",
+                 "It took too long, or you began another one in the meantime. Please log in again.")),
             Self::RegistrationClosed => row(403, "registration_closed", Info, Nothing,
                 ("此微信尚未开通账号", "There is no account for this WeChat yet"),
                 ("本网站目前不开放注册。如果您应当有账号，请联系网站管理员。",
@@ -196,6 +212,22 @@ impl LoginError {
             Self::UserDisabled => row(403, "user_disabled", Info, Nothing,
                 ("账号已停用", "This account is disabled"),
                 ("如有疑问，请联系网站管理员。", "Please ask the operators of this site.")),
+            Self::NoMatch => row(403, "no_match", Info, LogIn,
+                ("没有找到您的账号", "We did not find your account"),
+                ("本网站只允许已有账号的用户登录，而这个微信还没有关联到任何账号。请换一种方式登录，或联系网站管理员为您关联。",
+                 "Only people who have an account can log in here, and this WeChat belongs to none yet. Log in another way, or ask the site's operators to connect it.")),
+            Self::IdentityTaken => row(409, "identity_taken", Info, LogIn,
+                ("这个微信已属于另一个账号", "This WeChat belongs to another account"),
+                ("没有做任何改动。如果那个账号也是您的，请先用这个微信登录并解除关联，然后再试一次。",
+                 "Nothing was changed. If that account is yours too, log in to it with this WeChat, unlink it there, and try again.")),
+            Self::LinkInterrupted => row(409, "link_interrupted", Warn, LogIn,
+                ("没有关联新的微信", "No other WeChat was linked"),
+                ("开始关联之后，您在此浏览器中的登录发生了变化。请重新登录，然后再试一次。",
+                 "Your login in this browser has changed since you began. Log in again, then try once more.")),
+            Self::FreshLoginRequired => row(403, "fresh_login_required", Info, LogIn,
+                ("请先重新登录", "Please log in again first"),
+                ("为了保护您的账号，关联或解除关联微信之前，需要在最近十分钟内登录过。",
+                 "To keep your account safe, linking or unlinking a WeChat needs a login within the last ten minutes.")),
             Self::PolicyRefused => row(403, "policy_refused", Info, Nothing,
                 ("登录未被允许", "This login was not allowed"),
                 ("如有疑问，请联系网站管理员，并提供下面的编号。", "Please ask the operators of this site, and give them the reference below.")),
@@ -208,6 +240,18 @@ impl LoginError {
             Self::MethodNotAllowed => row(405, "method_not_allowed", Info, Nothing,
                 ("不支持的请求方式", "This cannot be done this way"),
                 ("请返回上一页重试。", "Please go back and try again.")),
+            Self::UnsupportedMediaType => row(415, "unsupported_media_type", Info, Nothing,
+                ("不支持的内容类型", "This kind of content is not understood"),
+                ("请在本网站的页面上操作。", "Please use this site's own pages.")),
+            Self::MalformedBody => row(400, "malformed_body", Info, Nothing,
+                ("无法识别提交的内容", "We could not read what was sent"),
+                ("请返回上一页，检查后再提交一次。", "Please go back, check what you entered, and send it again.")),
+            Self::BodyTooLarge => row(413, "body_too_large", Info, Nothing,
+                ("提交的内容太长", "What was sent is too long"),
+                ("请返回上一页，缩短后再提交一次。", "Please go back and send less.")),
+            Self::BodyMissing => row(408, "body_missing", Warn, Nothing,
+                ("没有收到提交的内容", "What you sent did not arrive"),
+                ("请检查网络，然后返回上一页再提交一次。", "Please check your connection, then go back and send it again.")),
             Self::CrossSite => row(403, "cross_site", Warn, Nothing,
                 ("请求来自其他网站", "The request came from another site"),
                 ("为了您的安全，此操作已被拒绝。请在本网站的页面上操作。", "It was refused for your safety. Please use this site's own pages.")),

@@ -5,9 +5,12 @@
 //! of request in its own way, `gate/refusal.rs`). Nearly all traffic takes one straight way through this file: a
 //! known session, no call, no parse that was done before.
 
+mod account;
 mod answers;
 mod browser;
 mod endpoints;
+mod login;
+mod logout;
 mod refusal;
 mod standing;
 #[cfg(test)]

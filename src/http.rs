@@ -53,13 +53,25 @@ impl Headers {
 }
 
 /// A request whose headers have all arrived.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Request {
     /// The header fields, pseudo-headers among them.
     pub headers: Headers,
+    /// Asks Envoy for the client's address and port. Few requests need it, so it is not fetched before.
+    pub source: fn() -> Option<Vec<u8>>,
 }
 
 impl Request {
+    /// The client's IP address, as Envoy believes it to be.
+    pub fn client_address(&self) -> Option<String> {
+        let source = String::from_utf8((self.source)()?).ok()?;
+        let (host, port) = source.rsplit_once(':')?;
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        let is_address =
+            |text: &str| (2..=45).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b'.' | b':'));
+        (is_address(address) && port.bytes().all(|b| b.is_ascii_digit())).then(|| address.to_owned())
+    }
+
     /// `:method`, empty where there is none.
     pub fn method(&self) -> &[u8] {
         self.headers.first(":method").unwrap_or_default()
@@ -244,7 +256,7 @@ pub(crate) fn escaped_byte(text: &[u8]) -> Option<(u8, &[u8])> {
 }
 
 /// `None` where an escape is broken.
-fn percent_decode(text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn percent_decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((&byte, tail)) = rest.split_first() {
@@ -301,6 +313,16 @@ mod tests {
         assert_eq!(read("/cb?code=%zz"), Parameter::Ambiguous);
         assert_eq!(read("/cb?code[]=1"), Parameter::Absent);
         assert_eq!(read("/cb?x=1;code=2"), Parameter::Absent);
+    }
+
+    #[test]
+    fn a_client_s_address_has_no_port_and_is_one() {
+        let address = |source: fn() -> Option<Vec<u8>>| Request { headers: Headers::default(), source }.client_address();
+        assert_eq!(address(|| Some(b"203.0.113.7:52011".to_vec())).as_deref(), Some("203.0.113.7"));
+        assert_eq!(address(|| Some(b"[2001:db8::1]:443".to_vec())).as_deref(), Some("2001:db8::1"));
+        for source in [|| None, || Some(b"@/run/a.sock:1".to_vec()), || Some(vec![0xff]), || Some(vec![]), || Some(b"10.0.0.1".to_vec())] {
+            assert_eq!(address(source), None);
+        }
     }
 
     #[test]

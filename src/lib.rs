@@ -20,6 +20,7 @@ pub mod wechat;
 
 pub mod config;
 pub mod error;
+pub mod form;
 pub mod http;
 pub mod secret;
 

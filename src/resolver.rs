@@ -1,8 +1,14 @@
 //! The resolver's client: builds calls, reads answers. The types are those of the agreement, `resolver_api`.
 
-use resolver_api::{LoginOutcome, LoginRequest, RevocationFeed, RevokeSession};
+mod answers;
+
+use answers::Misfit;
+use resolver_api::{
+    AccountChange, AccountView, FinishAnswer, FinishLogin, LoginOutcome, LoginRequest, PendingLogin, RevocationFeed, RevokeSession,
+    SendCode, SendCodeAnswer, UnlinkAnswer,
+};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::config::ResolverService;
 use crate::error::{Failure, LoginError};
@@ -18,12 +24,44 @@ pub fn login_outcome(service: &ResolverService, idempotency_key: &str) -> HttpCa
     get(service, "logins.find", format!("/v1/logins/{idempotency_key}?wait_ms=1000"))
 }
 
+/// `GET /v1/pending-logins/{pending}`: what a login waits for.
+pub fn pending_login(service: &ResolverService, pending: &str) -> HttpCall {
+    get(service, "pending.find", below("/v1/pending-logins/", pending, ""))
+}
+
+/// `POST /v1/pending-logins/{pending}/code`: another one for each call.
+pub fn send_code(service: &ResolverService, pending: &str, request: &SendCode) -> HttpCall {
+    post(service, "pending.code", below("/v1/pending-logins/", pending, "/code"), request)
+}
+
+/// `POST /v1/pending-logins/{pending}/finish`. The same answer again gets the same outcome, but a wrong one costs a try.
+pub fn finish(service: &ResolverService, pending: &str, request: &FinishLogin) -> HttpCall {
+    post(service, "pending.finish", below("/v1/pending-logins/", pending, "/finish"), request)
+}
+
+/// `GET /v1/users/{user}`: a person's own account.
+pub fn account(service: &ResolverService, user: &str, pool: &str) -> HttpCall {
+    let mut path = below("/v1/users/", user, "?pool=");
+    push_escaped(&mut path, pool.as_bytes());
+    get(service, "accounts.find", path)
+}
+
+/// `POST /v1/users/{user}/identities/{id}/unlink`. Not to be repeated: what was unlinked is not found again.
+pub fn unlink(service: &ResolverService, user: &str, identity: &str, change: &AccountChange) -> HttpCall {
+    let mut path = below("/v1/users/", user, "/identities/");
+    push_escaped(&mut path, identity.as_bytes());
+    path.push_str("/unlink");
+    post(service, "accounts.unlink", path, change)
+}
+
+/// `POST /v1/users/{user}/revoke-sessions`. Idempotent.
+pub fn revoke_sessions(service: &ResolverService, user: &str, change: &AccountChange) -> HttpCall {
+    post(service, "accounts.revoke", below("/v1/users/", user, "/revoke-sessions"), change)
+}
+
 /// `POST /v1/sessions/{sid}/revoke`. Idempotent.
 pub fn revoke_session(service: &ResolverService, session_id: &str, expires_at: u64) -> HttpCall {
-    let mut path = String::from("/v1/sessions/");
-    push_escaped(&mut path, session_id.as_bytes());
-    path.push_str("/revoke");
-    post(service, "sessions.revoke", path, &RevokeSession { expires_at })
+    post(service, "sessions.revoke", below("/v1/sessions/", session_id, "/revoke"), &RevokeSession { expires_at })
 }
 
 /// `GET /v1/revocations`: what has been revoked since a cursor.
@@ -38,7 +76,7 @@ pub fn revocations(service: &ResolverService, cursor: &str) -> HttpCall {
 /// # Errors
 /// [`LoginError::ResolverUnavailable`] when another try may help, [`LoginError::ResolverRejected`] when it will not.
 pub fn read_login(result: CallResult) -> Result<LoginOutcome, Failure> {
-    read(result)
+    fitting(answers::login_outcome, &body(result)?)
 }
 
 /// Reads the answer to [`login_outcome`]: `None` when nobody has logged in with that key.
@@ -46,20 +84,57 @@ pub fn read_login(result: CallResult) -> Result<LoginOutcome, Failure> {
 /// # Errors
 /// As [`read_login`].
 pub fn read_login_outcome(result: CallResult) -> Result<Option<LoginOutcome>, Failure> {
-    match result {
-        Ok(reply) if reply.status == 404 => Ok(None),
-        result => read(result).map(Some),
-    }
+    found(answers::login_outcome, result)
 }
 
-/// Reads the answer to [`revoke_session`].
+/// Reads the answer to [`pending_login`]: `None` when it is over.
+///
+/// # Errors
+/// As [`read_login`].
+pub fn read_pending_login(result: CallResult) -> Result<Option<PendingLogin>, Failure> {
+    found(answers::pending_login, result)
+}
+
+/// Reads the answer to [`send_code`]: `None` when the login is over.
+///
+/// # Errors
+/// As [`read_login`].
+pub fn read_send_code(result: CallResult) -> Result<Option<SendCodeAnswer>, Failure> {
+    found(answers::send_code, result)
+}
+
+/// Reads the answer to [`finish`]: `None` when the login is over, or was finished in another way.
+///
+/// # Errors
+/// As [`read_login`].
+pub fn read_finish(result: CallResult) -> Result<Option<FinishAnswer>, Failure> {
+    found(answers::finish, result)
+}
+
+/// Reads the answer to [`account`]: `None` when there is none.
+///
+/// # Errors
+/// As [`read_login`].
+pub fn read_account(result: CallResult) -> Result<Option<AccountView>, Failure> {
+    found(answers::account, result)
+}
+
+/// Reads the answer to [`unlink`]: `None` when it is not linked.
+///
+/// # Errors
+/// As [`read_login`].
+pub fn read_unlink(result: CallResult) -> Result<Option<UnlinkAnswer>, Failure> {
+    found(answers::unlink, result)
+}
+
+/// Reads the answer to [`revoke_session`] and [`revoke_sessions`].
 ///
 /// # Errors
 /// As [`read_login`].
 pub fn read_revoked(result: CallResult) -> Result<(), Failure> {
     match result {
         Ok(reply) if reply.status == 204 => Ok(()),
-        result => read::<serde::de::IgnoredAny>(result).map(drop),
+        result => body(result).map(drop),
     }
 }
 
@@ -68,7 +143,7 @@ pub fn read_revoked(result: CallResult) -> Result<(), Failure> {
 /// # Errors
 /// As [`read_login`].
 pub fn read_revocations(result: CallResult) -> Result<RevocationFeed, Failure> {
-    read(result)
+    fitting(answers::revocations, &body(result)?)
 }
 
 /// Whether a call got lost on the way, so that an idempotent one is worth a second try at once. An answer that came
@@ -80,7 +155,20 @@ pub fn was_lost(result: &CallResult) -> bool {
     }
 }
 
-fn read<T: DeserializeOwned>(result: CallResult) -> Result<T, Failure> {
+/// `None` where what was asked about is not there (any more), or was settled in another way.
+fn found<T>(read: fn(&Value) -> Result<T, Misfit>, result: CallResult) -> Result<Option<T>, Failure> {
+    match result {
+        Ok(reply) if matches!(reply.status, 404 | 409) => Ok(None),
+        result => fitting(read, &body(result)?).map(Some),
+    }
+}
+
+fn fitting<T>(read: fn(&Value) -> Result<T, Misfit>, json: &Value) -> Result<T, Failure> {
+    read(json).map_err(|field| Failure::new(LoginError::ResolverRejected, format!("the answer does not fit the agreement at `{field}`")))
+}
+
+/// The JSON of a good answer.
+fn body(result: CallResult) -> Result<Value, Failure> {
     let unavailable = |detail: &str| Failure::new(LoginError::ResolverUnavailable, detail);
     let reply = result.map_err(|failure| match failure {
         CallFailure::NotSent => unavailable("the call could not be sent: no such cluster, no healthy host, or too many calls under way"),
@@ -89,10 +177,18 @@ fn read<T: DeserializeOwned>(result: CallResult) -> Result<T, Failure> {
     })?;
     match reply.status {
         200 => serde_json::from_slice(&reply.body)
-            .map_err(|error| Failure::new(LoginError::ResolverRejected, format!("the answer does not fit the agreement: {error}"))),
+            .map_err(|error| Failure::new(LoginError::ResolverRejected, format!("the answer is no JSON: {error}"))),
         429 | 500..=599 => Err(unavailable(&format!("HTTP status {}", reply.status))),
         status => Err(Failure::new(LoginError::ResolverRejected, format!("HTTP status {status}"))),
     }
+}
+
+/// A path around a name that is not ours.
+fn below(parent: &str, name: &str, rest: &str) -> String {
+    let mut path = String::from(parent);
+    push_escaped(&mut path, name.as_bytes());
+    path.push_str(rest);
+    path
 }
 
 fn get(service: &ResolverService, label: &'static str, path: String) -> HttpCall {

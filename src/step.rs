@@ -101,6 +101,22 @@ pub enum Event {
         /// Whether it made the account.
         new_user: bool,
     },
+    /// A login waits for its person's answer.
+    LoginPending {
+        /// The connector's id.
+        connector: String,
+        /// `choose_account` or `bind_account`.
+        question: &'static str,
+    },
+    /// Somebody has answered a pending login, or changed their own account.
+    AccountAction {
+        /// The application's id.
+        application: String,
+        /// What was asked for, such as `send_code`.
+        action: &'static str,
+        /// What became of it, such as `too_soon`.
+        result: &'static str,
+    },
     /// A login was sent back to WeChat for a second time.
     LoginRepeated {
         /// The connector's id.
@@ -192,6 +208,12 @@ impl Event {
                 let outcome = if *new_user { "signed_in_new" } else { "signed_in" };
                 format!("wxgate_logins_total;connector={connector};outcome={outcome}")
             }
+            Self::LoginPending { connector, question } => {
+                format!("wxgate_logins_total;connector={connector};outcome={question}")
+            }
+            Self::AccountAction { action, result, .. } => {
+                format!("wxgate_account_actions_total;action={action};result={result}")
+            }
             Self::LoginRepeated { connector, repetition } => {
                 format!("wxgate_logins_total;connector={connector};outcome={}", repetition.label())
             }
@@ -217,6 +239,12 @@ impl Event {
             Self::LoginStarted { connector } => (Level::Info, format!("login started connector={connector}")),
             Self::SignedIn { connector, application, new_user } => {
                 (Level::Info, format!("signed in connector={connector} application={application} new_user={new_user}"))
+            }
+            Self::LoginPending { connector, question } => {
+                (Level::Info, format!("login waits for its person connector={connector} question={question}"))
+            }
+            Self::AccountAction { application, action, result } => {
+                (Level::Info, format!("account application={application} action={action} result={result}"))
             }
             Self::LoginRepeated { connector, repetition: Repetition::Escalated } => {
                 (Level::Info, format!("login repeated connector={connector} reason=escalated"))

@@ -265,7 +265,7 @@ impl<'a> Asked<'a> {
         let pseudo = [(":method", self.method), (":scheme", self.scheme), (":authority", self.authority), (":path", self.path)];
         let given = self.headers.iter().map(|(name, value)| (name.as_str(), *value));
         let all = pseudo.into_iter().chain(given).chain(accept.map(|accept| ("accept", accept)));
-        Request { headers: Headers::from_pairs(all.map(|(name, value)| (name, value.as_bytes()))) }
+        Request { headers: Headers::from_pairs(all.map(|(name, value)| (name, value.as_bytes()))), source: || None }
     }
 
     fn header(&self, name: &str) -> Option<&'a str> {

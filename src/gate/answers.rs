@@ -6,12 +6,17 @@ use serde_json::json;
 
 use super::refusal::Wants;
 use super::{Gate, done};
-use crate::config::Application;
+use crate::config::{Application, Config, Connector};
+use crate::connectors;
+use crate::coroutine::Calls;
 use crate::error::{Failure, LoginError, Text, WayOn};
 use crate::http::{Entropy, Request, visible_path};
+use crate::identity;
 use crate::login::attempt::base62;
+use crate::login::finish::SignedIn;
 use crate::login::return_to::ReturnTo;
 use crate::pages::{self, Language};
+use crate::session::{Session, cookie};
 use crate::step::{Event, Outcome, Reply, Step, Verdict};
 
 /// All that an answer depends on.
@@ -68,22 +73,131 @@ impl Answers<'_> {
         Step::Done(Outcome { verdict: Verdict::Reply(page(status, html, cookies)), events: vec![] })
     }
 
+    /// What a flow keeps of all this.
+    pub(super) fn visitor(&self, application: &Rc<Application>) -> Visitor {
+        Visitor {
+            gate: Rc::clone(self.gate),
+            application: Rc::clone(application),
+            language: self.language(),
+            is_for_a_person: Wants::of(self.request).is_for_a_person(),
+            address: self.request.client_address(),
+        }
+    }
+
     /// The visitor's language.
     pub(super) fn language(&self) -> Language {
         Language::negotiate(self.request.headers.first("accept-language"))
     }
 }
 
-/// What a failure's answer depends on; flows keep one, since the request is gone by the time they fail.
-pub(super) struct FailureDraft<'a> {
-    pub(super) config: &'a crate::config::Config,
-    pub(super) application: Option<&'a Application>,
+/// Who is answered once the request itself is gone: a flow keeps one.
+pub(super) struct Visitor {
+    pub(super) gate: Rc<Gate>,
+    pub(super) application: Rc<Application>,
     pub(super) language: Language,
+    pub(super) is_for_a_person: bool,
+    /// For the resolver's audit log.
+    pub(super) address: Option<String>,
+}
+
+/// How a session gets to its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// In our cookie, on the way to where the visitor was going.
+    Redirect,
+    /// In our cookie, which no script can read, beside the facts as JSON.
+    Cookie,
+    /// As JSON: a client without our cookies sends it as its bearer token from now on.
+    Token,
+}
+
+impl Visitor {
+    /// The address of an endpoint of ours.
+    pub(super) fn own_address(&self, endpoint: &str) -> String {
+        format!("{}{}{endpoint}", self.application.origin, self.gate.config().path_prefix)
+    }
+
+    /// Says what went wrong, to the visitor and to the operator.
+    pub(super) fn failed(&self, calls: &Calls, about: About<'_>, failure: Failure, cookies: Vec<String>) -> Reply {
+        let reference = base62(10, &mut calls.entropy());
+        let draft = FailureDraft { config: self.gate.config(), application: Some(&self.application), language: self.language };
+        let reply = draft.reply(&failure, self.is_for_a_person, Some(&reference), about.return_to, cookies);
+        calls.note(Event::Failed { connector: about.connector.map(|connector| connector.id.clone()), failure, reference });
+        reply
+    }
+
+    /// Ends a login in a session. The old token, if there was one, is overwritten: what was planted before a login never
+    /// becomes logged in.
+    pub(super) fn signed_in(
+        &self,
+        calls: &Calls,
+        connector: &Connector,
+        signed_in: SignedIn,
+        return_to: &ReturnTo,
+        delivery: Delivery,
+        mut cookies: Vec<String>,
+    ) -> Reply {
+        let (config, now) = (self.gate.config(), calls.now());
+        let SignedIn { session, new_user } = signed_in;
+        let mut data = json!({"expires_at": session.ends_at});
+        if delivery != Delivery::Redirect {
+            insert(&mut data, "user", user_claims(config, &self.application, &session, now));
+        }
+        let seconds = session.ends_at.saturating_sub(now);
+        let mut entropy = calls.entropy();
+        let Some(token) = session.seal(&config.session.keys, now, || entropy.bytes()) else {
+            let failure = Failure::new(LoginError::Internal, "the session could not be sealed");
+            return self.failed(calls, About { connector: Some(connector), return_to }, failure, cookies);
+        };
+        calls.note(Event::SignedIn { connector: connector.id.clone(), application: self.application.id.clone(), new_user });
+        if delivery == Delivery::Token {
+            insert(&mut data, "token", token);
+            return json(200, &data, cookies);
+        }
+        cookies.push(cookie::set(cookie::SESSION, &token, seconds));
+        match delivery {
+            Delivery::Redirect => redirect(back_to(&self.application, connector, return_to), cookies),
+            _ => {
+                insert(&mut data, "return_to", return_to.as_str());
+                json(200, &data, cookies)
+            }
+        }
+    }
+}
+
+/// Where a finished login leads.
+pub(super) fn back_to(application: &Application, connector: &Connector, return_to: &ReturnTo) -> String {
+    // Browsers hand a fragment on through redirects that name none, so WeChat's own would end up in the address of the
+    // application's page, and an application that routes by fragment would be lost. An empty one of ours ends that.
+    let fragment = if connectors::comes_back_with_fragment(connector) { "#" } else { "" };
+    format!("{}{}{fragment}", application.origin, return_to.as_str())
+}
+
+/// Who somebody is, as the application hears it.
+pub(super) fn user_claims(config: &Config, application: &Application, session: &Session, now: u64) -> serde_json::Value {
+    let claims = identity::claims(&config.identity, application, session, now);
+    let mut user = serde_json::to_value(claims.custom).unwrap_or_default();
+    insert(&mut user, "sub", claims.subject);
+    user
+}
+
+/// What a failure is about, where that is known.
+#[derive(Clone, Copy)]
+pub(super) struct About<'a> {
+    pub(super) connector: Option<&'a Connector>,
+    pub(super) return_to: &'a ReturnTo,
+}
+
+/// What a failure's answer depends on.
+struct FailureDraft<'a> {
+    config: &'a Config,
+    application: Option<&'a Application>,
+    language: Language,
 }
 
 impl FailureDraft<'_> {
     /// A page for a person, JSON for a program, the same facts in both.
-    pub(super) fn reply(
+    fn reply(
         &self,
         failure: &Failure,
         is_for_a_person: bool,
@@ -95,17 +209,18 @@ impl FailureDraft<'_> {
         let login = self.application.filter(|_| row.way_on == WayOn::LogIn).map(|application| {
             let mut login = format!("{}{}/login", application.origin, self.config.path_prefix);
             return_to.append_to(&mut login);
-            login
+            // What keeps a browser that drops cookies from going round in circles counts starts, and a good session
+            // would lead straight back.
+            let is_anew = matches!(failure.error, LoginError::CookiesNotKept | LoginError::FreshLoginRequired);
+            if is_anew { with_flag(login, "anew") } else { login }
         });
         let mut reply = if is_for_a_person {
-            // What keeps a browser that drops cookies from going round in circles counts starts; a tap starts anew.
-            let href = login.map(|login| if failure.error == LoginError::CookiesNotKept { anew(login) } else { login });
             let html = pages::failure(&pages::Failure {
                 language: self.language,
                 application: self.application.map(|application| application.display_name.as_str()),
                 title: row.title,
                 explanation: row.explanation,
-                action: href.as_deref().map(|href| pages::Action { label: LOG_IN, href }),
+                action: login.as_deref().map(|href| pages::Action { label: LOG_IN, href }),
                 code: row.code,
                 reference,
             });
@@ -113,8 +228,8 @@ impl FailureDraft<'_> {
         } else {
             let mut body = json!({"error": row.code, "message": row.explanation.en});
             for (name, value) in [("login_url", login.as_deref()), ("reference", reference)] {
-                if let (Some(value), Some(members)) = (value, body.as_object_mut()) {
-                    members.insert(name.into(), value.into());
+                if let Some(value) = value {
+                    insert(&mut body, name, value);
                 }
             }
             json(row.status, &body, cookies)
@@ -128,9 +243,11 @@ impl FailureDraft<'_> {
 
 const LOG_IN: Text = Text { zh: "重新登录", en: "Log in again" };
 
-fn anew(mut login: String) -> String {
-    login.push_str(if login.contains('?') { "&anew=1" } else { "?anew=1" });
-    login
+/// An address with one more parameter. `anew`: logging in begins anew, whatever happened before; `stay`: the login page
+/// does not go on by itself.
+pub(super) fn with_flag(address: String, flag: &str) -> String {
+    let separator = if address.contains('?') { '&' } else { '?' };
+    format!("{address}{separator}{flag}=1")
 }
 
 /// A redirect by GET: 303, since 307 and 308 would send a form on to wherever it leads. `no-referrer`: the address that
@@ -144,6 +261,18 @@ pub(super) fn redirect(location: String, cookies: Vec<String>) -> Reply {
 pub(super) fn page(status: u16, html: String, cookies: Vec<String>) -> Reply {
     let headers = pages::headers().iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
     Reply { status, headers: with_cookies(headers, cookies), body: html.into_bytes() }
+}
+
+/// One more member of an object.
+pub(super) fn insert(object: &mut serde_json::Value, name: &str, value: impl Into<serde_json::Value>) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.into(), value.into());
+    }
+}
+
+/// An answer that deserves no event.
+pub(super) fn quiet(reply: Reply) -> Step {
+    Step::Done(Outcome { verdict: Verdict::Reply(reply), events: vec![] })
 }
 
 /// JSON that no browser takes for anything else.

@@ -1,5 +1,6 @@
 //! Stories of visitors at the gate, on virtual time, with WeChat and the resolver played by the test.
 
+mod account;
 mod logins;
 mod requests;
 mod sessions;
@@ -35,6 +36,8 @@ struct World {
     login: Vec<CallResult>,
     /// What the resolver answers to the question for an outcome.
     outcome: CallResult,
+    /// What the resolver answers to questions about accounts, by the call's label.
+    accounts: HashMap<&'static str, CallResult>,
     /// What comes of the body of a request.
     body: BodyResult,
     /// All calls in order, as `label path`.
@@ -93,6 +96,7 @@ impl World {
             profile: ok(json!({"openid": "o1", "nickname": "小明", "headimgurl": ""})),
             login: vec![signed_in("o1")],
             outcome: Ok(HttpReply { status: 404, body: vec![] }),
+            accounts: HashMap::new(),
             body: Ok(vec![]),
             calls: vec![],
             events: vec![],
@@ -135,6 +139,7 @@ impl World {
             (Peer::Resolver, "logins.create") => self.login[0].clone(),
             (Peer::Resolver, "logins.find") => self.outcome.clone(),
             (Peer::Resolver, "sessions.revoke") => Ok(HttpReply { status: 204, body: vec![] }),
+            (Peer::Resolver, label) if self.accounts.contains_key(label) => self.accounts[label].clone(),
             other => panic!("nobody answers {other:?}"),
         }
     }
@@ -177,7 +182,7 @@ impl Browser {
             pairs.push(("cookie", cookie.as_bytes()));
         }
         pairs.extend(self.extra.iter().map(|(name, value)| (name.as_str(), value.as_slice())));
-        Request { headers: Headers::from_pairs(pairs) }
+        Request { headers: Headers::from_pairs(pairs), source: || Some(b"203.0.113.7:52011".to_vec()) }
     }
 
     fn with(&self, name: &str, value: &str) -> Self {
@@ -283,6 +288,16 @@ fn code(reply: &Reply) -> String {
         "accounts_rejected",
         "user_disabled",
         "form_without_session",
+        "pending_over",
+        "malformed_body",
+        "body_too_large",
+        "body_missing",
+        "unsupported_media_type",
+        "cross_site",
+        "no_match",
+        "identity_taken",
+        "link_interrupted",
+        "registration_closed",
     ];
     codes.into_iter().find(|code| text.contains(&format!("<code>{code}</code>"))).unwrap_or_else(|| panic!("{text}")).into()
 }

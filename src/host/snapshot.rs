@@ -67,6 +67,11 @@ pub(super) fn call_result(num_headers: usize, body_bytes: usize) -> CallResult {
     Ok(HttpReply { status: status.ok_or(CallFailure::Reset)?, body: body.unwrap_or_default() })
 }
 
+/// Where the request comes from, as `address:port`.
+pub(super) fn source() -> Option<Vec<u8>> {
+    hostcalls::get_property(vec!["source", "address"]).ok().flatten()
+}
+
 /// The time and fresh randomness.
 pub(super) fn moment() -> Moment {
     let now = hostcalls::get_current_time().ok().and_then(|now| now.duration_since(UNIX_EPOCH).ok());

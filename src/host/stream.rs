@@ -105,7 +105,7 @@ impl HttpContext for Stream {
             return Action::Pause;
         };
         self.body.is_whole = is_all;
-        let request = Request { headers: snapshot::headers(MapType::HttpRequestHeaders) };
+        let request = Request { headers: snapshot::headers(MapType::HttpRequestHeaders), source: snapshot::source };
         let step = ready.gate.begin(&request, snapshot::moment());
         self.drive(&ready, step)
     }

@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 use super::return_to::ReturnTo;
 use crate::config::{Application, Connector};
 use crate::http::{Entropy, Headers};
-use crate::session::{KeyRing, Purpose, cookie};
+use crate::session::{KeyRing, Purpose, Session, cookie};
 
 /// Seconds in which a login must be finished. WeChat's codes live 5 or 10 minutes.
 pub const LIFETIME: u64 = 600;
@@ -50,12 +50,34 @@ pub struct Attempt {
     /// Goes into the login's idempotency key; unlike `state` it is in no address, so nobody else can ask for the outcome.
     #[serde(rename = "n")]
     pub nonce: String,
+    /// It is to link another WeChat to the account of the person who began it.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Link>,
     /// It asks for the profile because `snsapi_base` told of an openid that nobody has. Never done twice.
     #[serde(rename = "e", default)]
     pub is_escalated: bool,
     /// It was begun again because WeChat had seen its predecessor's code before. Never done twice.
     #[serde(rename = "a", default)]
     is_restarted: bool,
+}
+
+/// Whose account a login is to be linked to. Both must still be true when the browser comes back, or somebody else's
+/// WeChat could get a way in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The account.
+    #[serde(rename = "s")]
+    pub subject: String,
+    /// The session in which the person asked for it.
+    #[serde(rename = "i")]
+    pub session: String,
+}
+
+impl Link {
+    /// Whether this is the session in which it was asked for.
+    pub fn is_of(&self, session: &Session) -> bool {
+        (&self.subject, &self.session) == (&session.subject, &session.id)
+    }
 }
 
 /// Why a callback belongs to no attempt.
@@ -77,9 +99,15 @@ impl Attempt {
             started_at: now,
             return_to: return_to.as_str().into(),
             nonce: base62(22, entropy),
+            link: None,
             is_escalated: false,
             is_restarted: false,
         }
+    }
+
+    /// The same login, to link what it brings to an account.
+    pub fn linking(self, link: Link) -> Self {
+        Self { link: Some(link), ..self }
     }
 
     /// The same login once more, asking WeChat for the profile too. `None` when that was done before.

@@ -2,4 +2,5 @@
 
 pub mod attempt;
 pub mod finish;
+pub mod pending;
 pub mod return_to;

@@ -26,6 +26,11 @@ impl ReturnTo {
         Self::parse(visible_path(raw_path).as_bytes(), path_prefix)
     }
 
+    /// The person's own account.
+    pub fn account(path_prefix: &str) -> Self {
+        Self(format!("{path_prefix}/account").into())
+    }
+
     /// What a client asks for. The front page unless it is a path that every reader reads alike, and that does not
     /// lead back into logging in or out.
     pub fn parse(text: &[u8], path_prefix: &str) -> Self {
@@ -38,8 +43,8 @@ impl ReturnTo {
             return None;
         }
         let path = plain_path(text)?;
-        let experience = format!("{path_prefix}/experience");
-        if is_below(&path, path_prefix.as_bytes()) && without_query(text) != experience.as_bytes() {
+        let own = without_query(text).strip_prefix(path_prefix.as_bytes());
+        if is_below(&path, path_prefix.as_bytes()) && !matches!(own, Some(b"/experience" | b"/account")) {
             return None;
         }
         Some(Self(std::str::from_utf8(text).ok()?.to_owned().into()))
@@ -75,9 +80,16 @@ mod tests {
 
     #[test]
     fn a_path_with_its_query_is_kept_as_it_is() {
-        for path in
-            ["/", "/cart", "/cart?item=1&x=%2F%2Fevil", "/%E5%9B%BE?q=a+b", "/a/?next=https://elsewhere/", "/wxgate/experience", "/wxgates"]
-        {
+        for path in [
+            "/",
+            "/cart",
+            "/cart?item=1&x=%2F%2Fevil",
+            "/%E5%9B%BE?q=a+b",
+            "/a/?next=https://elsewhere/",
+            "/wxgate/experience",
+            "/wxgate/account",
+            "/wxgates",
+        ] {
             assert_eq!(parsed(path), path);
         }
     }
@@ -126,6 +138,7 @@ mod tests {
             "/wxgate/",
             "/%77xgate/logout",
             "/wxgate/experience/../logout",
+            "/wxgate/account/x",
         ] {
             assert_eq!(parsed(path), "/", "{path}");
         }

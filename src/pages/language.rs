@@ -40,6 +40,11 @@ impl Language {
         [Self::ZhCn, Self::En].into_iter().find(|language| language.tag().as_bytes() == tag)
     }
 
+    /// The language of a [`Language::tag`].
+    pub fn of_tag(tag: &str) -> Option<Self> {
+        [Self::ZhCn, Self::En].into_iter().find(|language| language.tag() == tag)
+    }
+
     /// As in the `lang` attribute: `zh-CN` or `en`.
     pub fn tag(self) -> &'static str {
         match self {

@@ -11,6 +11,9 @@ const OURS: &[u8] = b"__Host-wxgate_";
 /// The session.
 pub const SESSION: &str = "__Host-wxgate_session";
 
+/// A login that waits for its person's answer.
+pub const PENDING: &str = "__Host-wxgate_pending";
+
 /// Times of recent starts, to notice a browser that keeps no session.
 pub const STARTS: &str = "__Host-wxgate_starts";
 

@@ -19,6 +19,8 @@ const NONCE_BYTES: usize = 24;
 pub enum Purpose {
     /// A login that has begun and not ended.
     Attempt,
+    /// A login that waits for its person's answer.
+    Pending,
     /// A logged-in session.
     Session,
 }
@@ -27,6 +29,7 @@ impl Purpose {
     fn label(self) -> &'static str {
         match self {
             Self::Attempt => "attempt",
+            Self::Pending => "pending",
             Self::Session => "session",
         }
     }

@@ -13,13 +13,15 @@ on_both![
     a_logout_with_any_body_logs_out_and_reaches_no_application,
     endpoints_and_protected_pages_take_no_body_from_strangers,
     what_is_let_through_arrives_whole,
+    the_filter_reads_a_body_whole_however_it_comes,
 ];
 
 /// How long WeChat and the resolver take in these tests: enough for a body to arrive meanwhile.
 const SLOW: Duration = Duration::from_millis(400);
 
-/// All answers come within this: the delay on each of at most three calls, and a busy machine.
-const BOUND: Duration = Duration::from_secs(8);
+/// All answers come within this: the delay on each of at most three calls, or the filter's patience with a body that
+/// does not come, and a busy machine.
+const BOUND: Duration = Duration::from_secs(16);
 
 /// How a request goes on after its head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,6 +251,28 @@ async fn what_is_let_through_arrives_whole(setup: Setup) {
     stack.finish().await;
 }
 
+/// D-10, D-11. What is sent is no JSON: that is said only of a body that was read.
+async fn the_filter_reads_a_body_whole_however_it_comes(setup: Setup) {
+    let stack = setup.builder().start().await;
+    let lines = [("content-type", "application/json".to_owned())];
+    for body in ALL {
+        let expected = if matches!(body, Body::LengthShort | Body::ChunkedOn) { 408 } else { 400 };
+        let answer = send(&stack, "POST", "/wxgate/account", &lines, body).await;
+        assert_eq!(answer.unwrap_or_else(|| panic!("{body:?}: no answer")).status, expected, "{body:?}");
+    }
+    // More than it takes, told and untold, and more than Envoy holds for it.
+    for (framing, size) in [("content-length: 16385", 16_385), ("transfer-encoding: chunked", 20_000), ("content-length: 100000", 100_000)]
+    {
+        let lines = ["content-type: application/json".to_owned(), framing.to_owned()];
+        let text = "a".repeat(size);
+        let body = if framing.starts_with('c') { text } else { format!("{size:x}\r\n{text}\r\n0\r\n\r\n") };
+        let fate = stack.raw(&[stack.head("POST", "/wxgate/account", &lines), body.into_bytes()].concat()).await;
+        assert_eq!(fate.status(), 413, "{framing}");
+    }
+    assert_eq!(stack.app.count(), 0);
+    stack.finish().await;
+}
+
 /// D-10: a configuration in which Envoy never shows the filter a body. It answers or refuses; it lets nothing through.
 #[tokio::test]
 async fn without_bodies_for_the_filter_nothing_hangs_and_nothing_passes() {
@@ -256,6 +280,9 @@ async fn without_bodies_for_the_filter_nothing_hangs_and_nothing_passes() {
         let without = |envoy: &mut Value| plugin(envoy)["allow_on_headers_stop_iteration"] = false.into();
         let stack = setup.builder().envoy(without).start().await;
         callbacks(&stack, true).await;
+        let lines = [("content-type", "application/json".to_owned())];
+        let answer = send(&stack, "POST", "/wxgate/account", &lines, Body::Length).await.unwrap_or_else(|| panic!("no answer"));
+        answer.assert_status(408);
         stack.finish().await;
     }
 }

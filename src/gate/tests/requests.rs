@@ -114,7 +114,9 @@ fn public_keys_are_published_to_everybody_and_nothing_private_is() {
 #[test]
 fn requests_without_path_or_host_get_an_answer_and_nothing_else() {
     let mut world = World::new();
-    let mut status = |pairs: &[(&str, &[u8])]| reply(world.send(&Request { headers: Headers::from_pairs(pairs.iter().copied()) })).status;
+    let mut status = |pairs: &[(&str, &[u8])]| {
+        reply(world.send(&Request { headers: Headers::from_pairs(pairs.iter().copied()), source: || None })).status
+    };
     assert_eq!(status(&[]), 400, "more headers than Envoy hands over look like none");
     assert_eq!(status(&[(":method", b"CONNECT"), (":authority", b"shop.example.com:443")]), 400);
     assert_eq!(status(&[(":method", b"OPTIONS"), (":path", b"*"), (":authority", b"shop.example.com")]), 400);
@@ -181,7 +183,7 @@ mod whatever_a_client_sends {
         #[test]
         fn it_never_panics_nor_passes_a_protected_path_without_a_session(headers in prop::collection::vec(field(), 0..12)) {
             let mut world = World::new();
-            let request = Request { headers: Headers::from_pairs(headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()))) };
+            let request = Request { headers: Headers::from_pairs(headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()))), source: || None };
             match world.send(&request) {
                 Verdict::Forward(forward) => {
                     prop_assert!(forward.identity.is_none());

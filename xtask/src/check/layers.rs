@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 6] = [
     &["connectors"],
     &["login"],
     &["session", "identity", "wechat", "resolver", "pages"],
-    &["http", "secret", "error"],
+    &["form", "http", "secret", "error"],
 ];
 /// What every layer speaks with. These themselves may use what stands below `login`.
 const SHARED: [&str; 4] = ["config", "coroutine", "rules", "step"];
