@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use sqlx::postgres::PgConnectOptions;
 
+use crate::admin::{Admins, AdminsError};
 use crate::policy::{Binding, ConnectorPolicy, OnNoMatch, Registration};
 use crate::state::Limits;
 use crate::tokens::{TokenError, Tokens};
@@ -15,11 +16,17 @@ use crate::tokens::{TokenError, Tokens};
 /// The environment variable that holds tokens. There is no flag for them: every user of a machine can read its command lines.
 pub const TOKENS_VARIABLE: &str = "WXGATE_RESOLVER_TOKENS";
 
+/// The environment variable that holds administrators' tokens.
+pub const ADMIN_TOKENS_VARIABLE: &str = "WXGATE_RESOLVER_ADMIN_TOKENS";
+
 /// Answers the wxgate filter: which account does a WeChat identity belong to?
 ///
 /// Callers need a token: at least 32 random characters, given in the environment variable WXGATE_RESOLVER_TOKENS (several
 /// with commas between) or in the file --token-file (one a line). All of them are accepted, so that callers can be moved from an old one
 /// to a new one.
+///
+/// Administrators have tokens of their own, as NAME:TOKEN, in WXGATE_RESOLVER_ADMIN_TOKENS or in the file --admin-token-file; the
+/// audit log tells their names. Without any, the admin API is off.
 #[derive(Debug, Parser)]
 #[command(name = "wxgate-resolver", version)]
 pub struct Args {
@@ -34,6 +41,10 @@ pub struct Args {
     /// A file with tokens, one a line
     #[arg(long, env = "WXGATE_RESOLVER_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+
+    /// A file with administrators' tokens, one NAME:TOKEN a line
+    #[arg(long, env = "WXGATE_RESOLVER_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    pub admin_token_file: Option<PathBuf>,
 
     /// Whether a person whom nobody knows may get an account. Like the two that follow, for every connector that has no policy of its own
     #[arg(long, env = "WXGATE_RESOLVER_REGISTRATION", value_name = "POLICY", default_value = "open")]
@@ -91,15 +102,21 @@ pub enum ConfigError {
     TokenFile(PathBuf, std::io::Error),
     /// The tokens are not good enough.
     Tokens(TokenError),
+    /// The administrators' tokens are not good enough.
+    Admins(AdminsError),
 }
 
 impl Args {
     /// The tokens of the variable's value, in the order that they stand there, then those of the file.
     pub fn tokens(&self, variable: Option<&str>) -> Result<Tokens, ConfigError> {
         let file = self.token_file.as_deref().map(read).transpose()?;
-        let of_variable = variable.into_iter().filter(|value| !value.is_empty()).flat_map(|value| value.split(','));
-        let of_file = file.iter().flat_map(|text| text.lines()).filter(|line| !line.trim().is_empty());
-        Tokens::new(of_variable.chain(of_file).map(str::trim)).map_err(ConfigError::Tokens)
+        Tokens::new(entries(variable, file.as_deref())).map_err(ConfigError::Tokens)
+    }
+
+    /// The administrators, likewise; none of them may have one of `filters`.
+    pub fn admins(&self, variable: Option<&str>, filters: &Tokens) -> Result<Admins, ConfigError> {
+        let file = self.admin_token_file.as_deref().map(read).transpose()?;
+        Admins::new(entries(variable, file.as_deref()), filters).map_err(ConfigError::Admins)
     }
 
     /// The policy of a connector that has none of its own.
@@ -112,6 +129,13 @@ impl Args {
     pub fn limits(&self) -> Limits {
         Limits { in_flight: self.in_flight.into(), longest_session: Duration::from_secs(self.longest_session_seconds), ..Limits::default() }
     }
+}
+
+/// What stands between commas in a variable, and on the lines of a file.
+fn entries<'a>(variable: Option<&'a str>, file: Option<&'a str>) -> impl Iterator<Item = &'a str> {
+    let of_variable = variable.into_iter().filter(|value| !value.is_empty()).flat_map(|value| value.split(','));
+    let of_file = file.into_iter().flat_map(str::lines).filter(|line| !line.trim().is_empty());
+    of_variable.chain(of_file).map(str::trim)
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
@@ -153,6 +177,7 @@ impl fmt::Display for ConfigError {
         match self {
             Self::TokenFile(path, error) => write!(out, "the token file {} cannot be read: {error}", path.display()),
             Self::Tokens(error) => write!(out, "{TOKENS_VARIABLE} and --token-file: {error}"),
+            Self::Admins(error) => write!(out, "{ADMIN_TOKENS_VARIABLE} and --admin-token-file: {error}"),
         }
     }
 }
@@ -184,6 +209,21 @@ mod tests {
         }
         assert!(!args.tokens(None).unwrap().accept(ONE.as_bytes()));
         assert!(args.tokens(Some(&format!("{ONE}, {TWO}"))).unwrap().accept(TWO.as_bytes()));
+    }
+
+    #[test]
+    fn administrators_have_tokens_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("admins");
+        std::fs::write(&file, format!("bob:{THREE}\n")).unwrap();
+        let args = args(&["--admin-token-file", file.to_str().unwrap()]);
+        let filters = args.tokens(Some(ONE)).unwrap();
+        let admins = args.admins(Some(&format!("alice:{TWO}")), &filters).unwrap();
+        assert_eq!((admins.find(TWO.as_bytes()), admins.find(THREE.as_bytes())), (Some("alice"), Some("bob")));
+        let message = |variable: &str| args.admins(Some(variable), &filters).unwrap_err().to_string();
+        assert!(message(&format!("alice:{ONE}")).contains("token 1 is one of the filters'"));
+        assert!(message("CANARY").starts_with("WXGATE_RESOLVER_ADMIN_TOKENS and --admin-token-file: entry 1"));
+        assert!(!message("CANARY").contains("CANARY"));
     }
 
     #[test]

@@ -8,8 +8,9 @@ use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
-use wxgate_resolver::config::{Args, Database, LogFormat, TOKENS_VARIABLE};
-use wxgate_resolver::store::{PostgresStore, SqliteStore, Store};
+use wxgate_resolver::admin::Admins;
+use wxgate_resolver::config::{ADMIN_TOKENS_VARIABLE, Args, Database, LogFormat, TOKENS_VARIABLE};
+use wxgate_resolver::store::{AdminStore, PostgresStore, SqliteStore};
 use wxgate_resolver::tokens::Tokens;
 use wxgate_resolver::{AppState, serve};
 
@@ -29,6 +30,7 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> Result<(), Failure> {
     start_log(&args)?;
     let tokens = args.tokens(std::env::var(TOKENS_VARIABLE).ok().as_deref())?;
+    let admins = args.admins(std::env::var(ADMIN_TOKENS_VARIABLE).ok().as_deref(), &tokens)?;
     // Before anything can be under way, so that no signal is missed.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let shutdown = async move {
@@ -38,15 +40,16 @@ async fn run(args: Args) -> Result<(), Failure> {
         }
     };
     match args.database.clone() {
-        Database::Sqlite(path) => run_on(SqliteStore::open(path).await?, &args, tokens, shutdown).await,
-        Database::Postgres(options) => run_on(PostgresStore::open(*options).await?, &args, tokens, shutdown).await,
+        Database::Sqlite(path) => run_on(SqliteStore::open(path).await?, &args, tokens, admins, shutdown).await,
+        Database::Postgres(options) => run_on(PostgresStore::open(*options).await?, &args, tokens, admins, shutdown).await,
     }
 }
 
-async fn run_on<S: Store>(
+async fn run_on<S: AdminStore>(
     store: S,
     args: &Args,
     tokens: Tokens,
+    admins: Admins,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Failure> {
     let listener = TcpListener::bind(args.listen)
@@ -55,6 +58,7 @@ async fn run_on<S: Store>(
 
     writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
     let mut state = AppState::new(store, tokens);
+    state.admins = admins;
     state.default_policy = args.default_policy();
     state.limits = args.limits();
     Ok(serve(listener, Arc::new(state), shutdown).await?)

@@ -2,6 +2,7 @@
 
 use std::future::{Future, IntoFuture};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::http::app;
 use crate::state::AppState;
-use crate::store::Store;
+use crate::store::{AdminStore, Store};
 
 /// How often what is over is deleted. Nothing but the size of the database depends on it.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -22,17 +23,18 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// # Errors
 ///
 /// The listener broke.
-pub async fn serve<S: Store>(
+pub async fn serve<S: AdminStore>(
     listener: TcpListener,
     state: Arc<AppState<S>>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let (stopping, mut stopped) = watch::channel(());
-    let serving = axum::serve(listener, app(state.clone())).with_graceful_shutdown(async move {
-        shutdown.await;
-        tracing::info!("shutting down");
-        drop(stopping);
-    });
+    let serving =
+        axum::serve(listener, app(state.clone()).into_make_service_with_connect_info::<SocketAddr>()).with_graceful_shutdown(async move {
+            shutdown.await;
+            tracing::info!("shutting down");
+            drop(stopping);
+        });
     let drain = state.limits.drain;
     let overdue = async move {
         // An error says that the sender is gone: the shutdown has begun.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use crate::admin::Admins;
 use crate::clock::Clock;
+use crate::password::Passwords;
 use crate::policy::ConnectorPolicy;
 use crate::tokens::Tokens;
 
@@ -13,6 +15,10 @@ pub struct AppState<S> {
     pub store: S,
     /// Who may call.
     pub tokens: Tokens,
+    /// Who may administer; without anybody the admin API is off.
+    pub admins: Admins,
+    /// Hashes passwords.
+    pub passwords: Passwords,
     /// The policy of a connector that has none of its own.
     pub default_policy: ConnectorPolicy,
     /// What time it is.
@@ -35,9 +41,17 @@ pub struct Limits {
 }
 
 impl<S> AppState<S> {
-    /// Open registration, the machine's clock, and the default limits.
+    /// No administrators, open registration, the machine's clock, and the default limits.
     pub fn new(store: S, tokens: Tokens) -> Self {
-        Self { store, tokens, default_policy: ConnectorPolicy::default(), clock: Clock::system(), limits: Limits::default() }
+        Self {
+            store,
+            tokens,
+            admins: Admins::default(),
+            passwords: Passwords::default(),
+            default_policy: ConnectorPolicy::default(),
+            clock: Clock::system(),
+            limits: Limits::default(),
+        }
     }
 }
 

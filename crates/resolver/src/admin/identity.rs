@@ -129,7 +129,7 @@ mod tests {
             (identity("", "", ""), "identities[0].openid"),
             (identity("wx1", "", "u-1"), "identities[0].openid"),
             (identity("", "o-1", "u-1"), "identities[0].app_id"),
-            (identity("wx\01", "o-1", ""), "identities[0].app_id"),
+            (identity("wx\u{0}1", "o-1", ""), "identities[0].app_id"),
             (identity("wx1", &"o".repeat(65), ""), "identities[0].openid"),
             (NewIdentity { platform: String::new(), ..identity("wx1", "o-1", "") }, "identities[0].platform"),
         ] {

@@ -171,6 +171,21 @@ impl UserView {
     }
 }
 
+impl UserState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Active, Self::Disabled, Self::Deleted, Self::Merged];
+
+    /// Its name, also in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Deleted => "deleted",
+            Self::Merged => "merged",
+        }
+    }
+}
+
 impl From<State> for UserState {
     fn from(state: State) -> Self {
         match state {

@@ -21,7 +21,8 @@ pub(super) async fn require_token<S>(State(state): State<Arc<AppState<S>>>, requ
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+/// The token of the one `Authorization` header.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (value, None) = (values.next()?, values.next()) else {
         return None;

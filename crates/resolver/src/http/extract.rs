@@ -20,10 +20,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
         if !is_json(request.headers()) {
-            return Err(Failure::UnsupportedMediaType);
+            return Err(Failure::UnsupportedMediaType("application/json"));
         }
         let body = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.into_response().status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Failure::BodyTooLarge,
+            StatusCode::PAYLOAD_TOO_LARGE => Failure::BodyTooLarge(super::BODY_LIMIT),
             _ => Failure::InvalidRequest("body: broke off".to_owned()),
         })?;
         json::parse(&body).map(Self).map_err(|problem| Failure::InvalidRequest(problem.to_string()))
@@ -38,6 +38,19 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// A part of the path.
 pub(super) struct PathId<T>(pub(super) T);
+
+/// Two parts of the path.
+pub(super) struct PathIds<A, B>(pub(super) A, pub(super) B);
+
+impl<S: Send + Sync, A: InPath, B: InPath> FromRequestParts<S> for PathIds<A, B> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let texts = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((first, second)) = texts.map_err(|_| Failure::NotFound("no such path"))?;
+        Ok(Self(A::parse(&first)?, B::parse(&second)?))
+    }
+}
 
 /// What may stand in a path.
 pub(super) trait InPath: Sized {
@@ -71,6 +84,12 @@ impl InPath for UserId {
     fn parse(text: &str) -> Result<Self, Failure> {
         // A text that is no id is the id of nobody.
         Uuid::try_parse(text).map_err(|_| Failure::NotFound("no such user"))
+    }
+}
+
+impl InPath for String {
+    fn parse(text: &str) -> Result<Self, Failure> {
+        Ok(text.to_owned())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The resolver's HTTP face: routes, and what guards them.
 
+mod admin;
 mod auth;
 mod extract;
 mod health;
@@ -20,14 +21,16 @@ use axum::response::Response;
 use axum::routing::{get, post};
 
 use crate::state::AppState;
-use crate::store::Store;
+use crate::store::AdminStore;
+use in_flight::InFlight;
 use problem::Failure;
 
 /// The largest request body, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
 
 /// Every route of the resolver, without a socket.
-pub fn app<S: Store>(state: Arc<AppState<S>>) -> Router {
+pub fn app<S: AdminStore>(state: Arc<AppState<S>>) -> Router {
+    let in_flight = InFlight::new(state.limits);
     let guarded = Router::new()
         .route("/v1/logins", post(logins::create::<S>))
         .route("/v1/logins/{idempotency_key}", get(logins::find::<S>))
@@ -36,7 +39,7 @@ pub fn app<S: Store>(state: Arc<AppState<S>>) -> Router {
         .route("/v1/users/{user_id}/revoke-sessions", post(users::revoke_sessions::<S>))
         .route("/v1/users/{user_id}/disable", post(users::disable::<S>))
         .route("/v1/users/{user_id}/enable", post(users::enable::<S>))
-        .route_layer(from_fn_with_state(in_flight::InFlight::new(state.limits), in_flight::limit))
+        .route_layer(from_fn_with_state(in_flight.clone(), in_flight::limit))
         // Outermost, so that a stranger takes no place of those who may call.
         .route_layer(from_fn_with_state(state.clone(), auth::require_token::<S>));
     Router::new()
@@ -44,6 +47,7 @@ pub fn app<S: Store>(state: Arc<AppState<S>>) -> Router {
         .route("/readyz", get(health::is_ready::<S>))
         .route("/openapi.json", get(openapi::document))
         .merge(guarded)
+        .merge(admin::router(&state, in_flight))
         .fallback(async || Failure::NotFound("no such path"))
         .method_not_allowed_fallback(async || Failure::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

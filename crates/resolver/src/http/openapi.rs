@@ -4,6 +4,7 @@ use axum::Json;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
+use super::admin::AdminApi;
 use super::{health, logins, revocations, users};
 
 #[derive(OpenApi)]
@@ -32,14 +33,18 @@ struct BearerToken;
 
 impl Modify for BearerToken {
     fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
-        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("One of the resolver's tokens.")).build();
-        api.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(token));
+        let token =
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("One of the resolver's tokens, for the filter.")).build();
+        let admin = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An administrator's token.")).build();
+        let components = api.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(token));
+        components.add_security_scheme("admin", SecurityScheme::Http(admin));
     }
 }
 
 /// The document.
 pub fn api() -> utoipa::openapi::OpenApi {
-    Api::openapi()
+    Api::openapi().merge_from(AdminApi::openapi())
 }
 
 pub(super) async fn document() -> Json<utoipa::openapi::OpenApi> {

@@ -5,6 +5,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use resolver_api::Problem;
 
+use crate::admin::fields::FieldProblem;
+use crate::admin::user::UserState;
 use crate::store::StoreError;
 
 /// Why a request is not answered as it asked.
@@ -18,12 +20,16 @@ pub(super) enum Failure {
     NotFound(&'static str),
     /// The path does not take this method.
     MethodNotAllowed,
-    /// The body is not said to be JSON.
-    UnsupportedMediaType,
-    /// The body is too large.
-    BodyTooLarge,
+    /// The body is not said to be of this kind.
+    UnsupportedMediaType(&'static str),
+    /// The body is larger than so many bytes.
+    BodyTooLarge(usize),
     /// The idempotency key was used for another login.
     KeyReused,
+    /// The admin API has no token.
+    AdminNotEnabled,
+    /// What is there forbids what an administrator asked for.
+    Conflict(Conflict),
     /// Too many requests are being worked on.
     Overloaded,
     /// The request took too long.
@@ -32,6 +38,53 @@ pub(super) enum Failure {
     Store(StoreError),
     /// A bug; the log says which.
     Internal,
+}
+
+/// What is there and forbids what an administrator asked for.
+#[derive(Debug)]
+pub(super) enum Conflict {
+    /// A field or an identity is somebody's already.
+    Taken(FieldProblem),
+    /// It is the account's last way in.
+    LastWayIn,
+    /// The account is in a state in which that cannot be done.
+    State(UserState),
+    /// The accounts are of different pools, or are one.
+    NotTogether,
+}
+
+/// A problem, and whom it is about.
+#[derive(serde::Serialize)]
+struct Answered {
+    #[serde(flatten)]
+    problem: Problem,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+}
+
+impl Conflict {
+    fn words(&self) -> (&'static str, &'static str, String) {
+        match self {
+            Self::Taken(problem) => ("taken", "Somebody has that already", problem.to_string()),
+            Self::LastWayIn => (
+                "last-way-in",
+                "It is the last way in",
+                "nobody could log in to the account afterwards; expected force, if that is meant".to_owned(),
+            ),
+            Self::State(state) => ("wrong-state", "The account is not in the state for that", {
+                let state = match state {
+                    UserState::Active => "active",
+                    UserState::Disabled => "disabled",
+                    UserState::Deleted => "deleted, for good",
+                    UserState::Merged => "merged into another one, for good",
+                };
+                format!("the account is {state}")
+            }),
+            Self::NotTogether => {
+                ("not-together", "The accounts do not go together", "expected two different accounts of one pool".to_owned())
+            }
+        }
+    }
 }
 
 impl Failure {
@@ -51,17 +104,17 @@ impl Failure {
                 "The path does not take this method",
                 Some("the header Allow lists those that it takes".to_owned()),
             ),
-            Self::UnsupportedMediaType => (
+            Self::UnsupportedMediaType(expected) => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported-media-type",
-                "The body is not JSON",
-                Some("expected the header Content-Type: application/json".to_owned()),
+                "The body is not of the right kind",
+                Some(format!("expected the header Content-Type: {expected}")),
             ),
-            Self::BodyTooLarge => (
+            Self::BodyTooLarge(largest) => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "body-too-large",
                 "The body is too large",
-                Some(format!("expected at most {} bytes", super::BODY_LIMIT)),
+                Some(format!("expected at most {largest} bytes")),
             ),
             Self::KeyReused => (
                 StatusCode::CONFLICT,
@@ -69,6 +122,16 @@ impl Failure {
                 "The idempotency key was used for another login",
                 Some("idempotency_key: names a login of the last minutes that asked something else; expected one key a login".to_owned()),
             ),
+            Self::AdminNotEnabled => (
+                StatusCode::NOT_FOUND,
+                "admin-not-enabled",
+                "The admin API is not enabled",
+                Some("the resolver was started without an administrator's token".to_owned()),
+            ),
+            Self::Conflict(conflict) => {
+                let (kind, title, detail) = conflict.words();
+                (StatusCode::CONFLICT, kind, title, Some(detail))
+            }
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Too many requests at once", None),
             Self::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "timed-out", "The request took too long", None),
             Self::Store(StoreError::Busy) => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Too many requests at once", None),
@@ -96,9 +159,13 @@ impl IntoResponse for Failure {
             Self::Store(error) => tracing::error!(%error, "a request failed"),
             _ => {}
         }
+        let user_id = match &self {
+            Self::Conflict(Conflict::Taken(problem)) => problem.user_id.clone(),
+            _ => None,
+        };
         let problem = self.problem();
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, Json(problem)).into_response();
+        let mut response = (status, Json(Answered { problem, user_id })).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::SERVICE_UNAVAILABLE {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::StoreError;
 use super::error::Undo;
+use super::{Store, StoreError};
 use crate::account::Account;
 use crate::admin::audit::{AuditEntry, AuditQuery};
 use crate::admin::draft::{Draft, Edit};
@@ -19,7 +19,7 @@ use crate::clock::Moment;
 use crate::ids::{EntropyError, UserId};
 
 /// Users, identities and the audit log, for administrators.
-pub trait AdminStore: Send + Sync + 'static {
+pub trait AdminStore: Store {
     /// Makes a user with their identities.
     fn create_user(&self, pool: &str, draft: &Draft, by: &By, now: Moment) -> impl Future<Output = Result<Account, AdminError>> + Send;
 

@@ -20,8 +20,10 @@ use crate::store::{AdminError, IdentityChange, StoreError};
 
 /// The identities of a user, in the order in which they were linked.
 pub(super) async fn list(connection: &mut Connection, user: UserId) -> Result<Vec<Identity>, StoreError> {
-    let rows: Vec<Row> =
-        sqlx::query("SELECT * FROM identities WHERE user_id = $1 ORDER BY id").bind(user.to_string()).fetch_all(connection).await?;
+    let rows: Vec<Row> = sqlx::query("SELECT * FROM identities WHERE user_id = $1 ORDER BY created_at, kind, id")
+        .bind(user.to_string())
+        .fetch_all(connection)
+        .await?;
     rows.iter().map(read).collect()
 }
 

@@ -155,7 +155,7 @@ async fn find_by(connection: &mut Connection, column: &'static str, pool: &str, 
 pub(super) async fn search(connection: &mut Connection, search: &Search) -> Result<Vec<Account>, StoreError> {
     let text = search.text.as_deref().unwrap_or_default();
     let phone_number = Address::phone(text);
-    let state = search.state.map(state_name).unwrap_or_default();
+    let state = search.state.map(UserState::name).unwrap_or_default();
     let statement = match (&search.text, search.is_exact) {
         (None, _) => {
             "SELECT * FROM users WHERE pool = $1 AND id > $2 AND ($3 = '' OR state = $3) AND $4 = '' AND $5 = '' AND $6 = ''
@@ -185,13 +185,4 @@ pub(super) async fn search(connection: &mut Connection, search: &Search) -> Resu
         .fetch_all(connection)
         .await?;
     rows.iter().map(accounts::read).collect()
-}
-
-fn state_name(state: UserState) -> &'static str {
-    match state {
-        UserState::Active => "active",
-        UserState::Disabled => "disabled",
-        UserState::Deleted => "deleted",
-        UserState::Merged => "merged",
-    }
 }
