@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::api_error::ApiError;
+use crate::quirks::Quirks;
 use crate::random;
 
 /// What a person has granted to an app. Codes stand for it, and so do tokens.
@@ -33,54 +35,71 @@ impl Scope {
             Self::UserInfo => "snsapi_userinfo",
         }
     }
-
-    /// 10 minutes on websites, 5 in official accounts (WeChat docs, "Website app login" and "Web authorization").
-    fn code_life(self) -> u64 {
-        match self {
-            Self::Login => 600,
-            Self::Base | Self::UserInfo => 300,
-        }
-    }
 }
 
-/// Every code that was handed out and is not yet forgotten.
-#[derive(Debug, Default)]
-pub(crate) struct Codes {
-    issued: HashMap<String, Issued>,
+/// How long a code lives: 10 minutes on websites and in mobile apps, 5 elsewhere (WeChat docs, "Website app login", "Web
+/// authorization", "wx.login").
+pub(crate) const LONG_LIFE: u64 = 600;
+pub(crate) const SHORT_LIFE: u64 = 300;
+
+/// Every code of one kind that was handed out and is not yet forgotten, with what it stands for.
+#[derive(Debug)]
+pub(crate) struct Codes<T> {
+    issued: HashMap<String, Issued<T>>,
 }
 
 #[derive(Debug)]
-struct Issued {
-    grant: Grant,
+struct Issued<T> {
+    appid: String,
+    grant: T,
     expires_at: u64,
     is_used: bool,
+}
+
+impl<T> Default for Codes<T> {
+    fn default() -> Self {
+        Self { issued: HashMap::new() }
+    }
 }
 
 /// Why a code buys nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CodeError {
-    /// Never issued, forgotten, or issued to another app.
+    /// Never issued, or forgotten.
     Unknown,
+    /// Issued to another app.
+    Foreign,
     Expired,
     Used,
 }
 
-impl Codes {
+impl CodeError {
+    /// What a login says of it.
+    pub(crate) fn at_login(self, quirks: &Quirks) -> ApiError {
+        match self {
+            Self::Used => ApiError::CodeUsed,
+            Self::Expired if quirks.expired_code_is_42003 => ApiError::CodeExpired,
+            Self::Expired | Self::Unknown | Self::Foreign => ApiError::InvalidCode,
+        }
+    }
+}
+
+impl<T: Clone> Codes<T> {
     /// Hands out a code: 32 alphanumerics.
-    pub(crate) fn issue(&mut self, grant: Grant, now: u64) -> String {
+    pub(crate) fn issue(&mut self, appid: &str, grant: T, life: u64, now: u64) -> String {
         // An expired code and an unknown one get the same answer, but for a day they are told apart (see `Quirks`).
         self.issued.retain(|_, issued| now < issued.expires_at.saturating_add(24 * 3600));
         let code = random::alphanumeric(32);
-        let expires_at = now.saturating_add(grant.scope.code_life());
-        self.issued.insert(code.clone(), Issued { grant, expires_at, is_used: false });
+        let expires_at = now.saturating_add(life);
+        self.issued.insert(code.clone(), Issued { appid: appid.to_owned(), grant, expires_at, is_used: false });
         code
     }
 
     /// Finds a code that `appid` could exchange now. Nothing is spent until [`Unspent::spend`].
-    pub(crate) fn find(&mut self, code: &str, appid: &str, now: u64) -> Result<Unspent<'_>, CodeError> {
+    pub(crate) fn find(&mut self, code: &str, appid: &str, now: u64) -> Result<Unspent<'_, T>, CodeError> {
         let issued = self.issued.get_mut(code).ok_or(CodeError::Unknown)?;
-        if issued.grant.appid != appid {
-            return Err(CodeError::Unknown);
+        if issued.appid != appid {
+            return Err(CodeError::Foreign);
         }
         if now >= issued.expires_at {
             return Err(CodeError::Expired);
@@ -93,12 +112,16 @@ impl Codes {
 }
 
 /// A code that would be accepted.
-pub(crate) struct Unspent<'a> {
-    issued: &'a mut Issued,
+pub(crate) struct Unspent<'a, T> {
+    issued: &'a mut Issued<T>,
 }
 
-impl Unspent<'_> {
-    pub(crate) fn spend(self) -> Grant {
+impl<T: Clone> Unspent<'_, T> {
+    pub(crate) fn grant(&self) -> &T {
+        &self.issued.grant
+    }
+
+    pub(crate) fn spend(self) -> T {
         self.issued.is_used = true;
         self.issued.grant.clone()
     }
@@ -108,42 +131,38 @@ impl Unspent<'_> {
 mod tests {
     use super::*;
 
-    fn grant(scope: Scope) -> Grant {
-        Grant { appid: "wx1".into(), person: "xiaoming".into(), scope, is_snapshot: false }
+    fn issued(life: u64) -> (Codes<&'static str>, String) {
+        let mut codes = Codes::default();
+        let code = codes.issue("wx1", "xiaoming", life, 0);
+        (codes, code)
     }
 
     #[test]
     fn a_code_is_32_alphanumerics_and_buys_once() {
-        let mut codes = Codes::default();
-        let code = codes.issue(grant(Scope::Login), 0);
+        let (mut codes, code) = issued(LONG_LIFE);
         assert_eq!(code.len(), 32);
         assert!(code.bytes().all(|b| b.is_ascii_alphanumeric()));
-        assert_eq!(codes.find(&code, "wx1", 599).map(Unspent::spend), Ok(grant(Scope::Login)));
+        assert_eq!(codes.find(&code, "wx1", 599).map(Unspent::spend), Ok("xiaoming"));
         assert_eq!(codes.find(&code, "wx1", 599).map(Unspent::spend), Err(CodeError::Used));
     }
 
     #[test]
     fn looking_at_a_code_does_not_spend_it() {
-        let mut codes = Codes::default();
-        let code = codes.issue(grant(Scope::Base), 0);
+        let (mut codes, code) = issued(SHORT_LIFE);
         assert!(codes.find(&code, "wx1", 0).is_ok());
         assert!(codes.find(&code, "wx1", 0).is_ok());
     }
 
     #[test]
-    fn another_apps_code_is_unknown() {
-        let mut codes = Codes::default();
-        let code = codes.issue(grant(Scope::Base), 0);
-        assert_eq!(codes.find(&code, "wx2", 0).map(Unspent::spend), Err(CodeError::Unknown));
+    fn another_apps_code_is_foreign() {
+        let (mut codes, code) = issued(SHORT_LIFE);
+        assert_eq!(codes.find(&code, "wx2", 0).map(Unspent::spend), Err(CodeError::Foreign));
     }
 
     #[test]
-    fn each_scope_has_its_life() {
-        for (scope, life) in [(Scope::Login, 600), (Scope::Base, 300), (Scope::UserInfo, 300)] {
-            let mut codes = Codes::default();
-            let code = codes.issue(grant(scope), 7);
-            assert!(codes.find(&code, "wx1", 7 + life - 1).is_ok());
-            assert_eq!(codes.find(&code, "wx1", 7 + life).map(Unspent::spend), Err(CodeError::Expired));
-        }
+    fn a_code_ends_with_its_life() {
+        let (mut codes, code) = issued(SHORT_LIFE);
+        assert!(codes.find(&code, "wx1", 299).is_ok());
+        assert_eq!(codes.find(&code, "wx1", 300).map(Unspent::spend), Err(CodeError::Expired));
     }
 }

@@ -1,13 +1,16 @@
 //! Connections that a fault can break, because a handler in axum cannot reach its own socket.
 
+use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use axum::extract::connect_info::Connected;
+use axum::extract::FromRequestParts;
+use axum::extract::connect_info::{ConnectInfo, Connected};
+use axum::http::request::Parts;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -33,6 +36,7 @@ impl Listener for BreakableListener {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wire {
     is_cut: Arc<AtomicBool>,
+    peer: Option<IpAddr>,
 }
 
 impl Wire {
@@ -48,7 +52,18 @@ impl Wire {
 
 impl Connected<IncomingStream<'_, BreakableListener>> for Wire {
     fn connect_info(stream: IncomingStream<'_, BreakableListener>) -> Self {
-        stream.io().wire.clone()
+        Wire { peer: Some(stream.remote_addr().ip()), ..stream.io().wire.clone() }
+    }
+}
+
+/// Who is calling, where there is a socket.
+pub(crate) struct Peer(pub(crate) Option<IpAddr>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Peer {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<ConnectInfo<Wire>>().and_then(|ConnectInfo(wire)| wire.peer)))
     }
 }
 

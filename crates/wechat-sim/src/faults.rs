@@ -14,9 +14,9 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
+use crate::answers::Family;
 use crate::connection::Wire;
 use crate::simulator::Simulator;
-use crate::sns;
 
 /// Something that goes wrong on every path that starts with `path`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +135,7 @@ impl Faults {
 
 /// Lets the faults in force happen to a request.
 pub(crate) async fn inject(State(sim): State<Simulator>, request: Request, next: Next) -> Response {
+    let family = Family::of(request.uri().path());
     let Some(effect) = sim.with(|wechat| wechat.faults.take(request.uri().path())) else {
         return next.run(request).await;
     };
@@ -153,7 +154,7 @@ pub(crate) async fn inject(State(sim): State<Simulator>, request: Request, next:
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
             (status, [(CONTENT_TYPE, content_type)], body).into_response()
         }
-        Effect::Errcode { errcode, errmsg } => sns::errcode_body(errcode, &errmsg, sim.now()),
+        Effect::Errcode { errcode, errmsg } => family.errcode(errcode, &errmsg, sim.now()),
         Effect::Truncate { keep_bytes, hang_up } => truncate(next.run(request).await, keep_bytes, hang_up).await,
         Effect::Drip { piece_bytes, pause_ms } => drip(next.run(request).await, piece_bytes, Duration::from_millis(pause_ms)).await,
     }

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::params::Params;
@@ -13,6 +14,8 @@ use crate::simulator::Simulator;
 
 /// Enough for any test; a simulator that runs for weeks forgets the oldest.
 const MOST: usize = 10_000;
+/// Nothing that WeChat takes here is longer.
+const LONGEST_BODY: usize = 1 << 20;
 
 /// One request, with nothing hidden: the secrets of a simulated WeChat are not secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,6 +33,8 @@ pub struct JournalEntry {
     pub parameters: Vec<(String, String)>,
     /// Whether a parameter `secret` was sent.
     pub has_secret: bool,
+    /// The body, as text; empty where there was none.
+    pub body: String,
     /// All headers, in order, names in lower case; bytes that are not text are replaced.
     pub headers: Vec<(String, String)>,
 }
@@ -71,6 +76,11 @@ impl Journal {
 
 /// Writes a request down before anything, even a fault, happens to it.
 pub(crate) async fn record(State(sim): State<Simulator>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, LONGEST_BODY).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let request = Request::from_parts(parts, Body::from(body.clone()));
     let query = request.uri().query().unwrap_or_default();
     let parameters = Params::parse(query).into_pairs();
     let entry = JournalEntry {
@@ -80,6 +90,7 @@ pub(crate) async fn record(State(sim): State<Simulator>, request: Request, next:
         query: query.to_owned(),
         has_secret: find(&parameters, "secret").is_some(),
         parameters,
+        body: String::from_utf8_lossy(&body).into_owned(),
         headers: header_pairs(request.headers()),
     };
     sim.with(|wechat| wechat.journal.add(entry));

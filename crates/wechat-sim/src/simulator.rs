@@ -3,26 +3,33 @@
 use std::future::{Future, pending};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::header::HOST;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::from_fn_with_state;
-use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::act_error::ActError;
 use crate::clock::Clock;
-use crate::codes::Codes;
+use crate::codes::{Codes, Grant};
 use crate::connection::{BreakableListener, Wire};
 use crate::faults::{self, Fault, Faults};
+use crate::followers::{AccountCodes, Followers};
 use crate::journal::{self, Journal, JournalEntry};
+use crate::limits::Quotas;
+use crate::mini_program::{Login, MiniPrograms};
 use crate::open_pages::{self, Decision, Outcome, Rules};
-use crate::scans::{ScanError, Scans};
+use crate::push::deliver::Deliveries;
+use crate::quirks::Quirks;
+use crate::scans::Scans;
+use crate::server_tokens::ServerTokens;
 use crate::tokens::Tokens;
 use crate::world::{self, App, InvalidWorld, Person, World};
-use crate::{control, sns};
+use crate::{cgi_bin, control, sns, wxa};
 
 /// One simulated WeChat. Clones are handles on the same one.
 ///
@@ -47,6 +54,8 @@ impl Simulator {
         Router::new()
             .merge(open_pages::routes())
             .merge(sns::routes())
+            .merge(cgi_bin::routes())
+            .merge(wxa::routes())
             .fallback(|| async { StatusCode::NOT_FOUND })
             .layer(from_fn_with_state(self.clone(), faults::inject))
             .layer(from_fn_with_state(self.clone(), journal::record))
@@ -61,6 +70,8 @@ impl Simulator {
 
     /// Serves until `stop` resolves, then answers what is under way; held long polls are answered at once.
     pub async fn serve_until(&self, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        // The first socket, where there are several.
+        let _ = self.shared.served_at.set(format!("http://{}", listener.local_addr()?));
         let sim = self.clone();
         let stop = async move {
             stop.await;
@@ -233,6 +244,14 @@ impl Simulator {
         self.shared.settings.public_origin.as_deref()
     }
 
+    /// Where a phone that has scanned something finds this simulator. Calls of the API name a host of WeChat's, so their
+    /// `Host` is the last to be asked.
+    pub(crate) fn phone_origin(&self, headers: &HeaderMap) -> String {
+        let ours = self.public_origin().or_else(|| self.shared.served_at.get().map(String::as_str));
+        let host = || headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+        ours.map_or_else(|| format!("http://{}", host()), str::to_owned)
+    }
+
     pub(crate) fn is_closing(&self) -> bool {
         self.shared.is_closing.load(Ordering::Acquire)
     }
@@ -296,40 +315,11 @@ impl Builder {
             wechat: Mutex::new(Wechat::new(self.world.clone())),
             settings: self,
             bell: watch::Sender::new(()),
+            served_at: OnceLock::new(),
             is_closing: AtomicBool::new(false),
         };
         Simulator { shared: Arc::new(shared) }
     }
-}
-
-/// Behaviours of WeChat of which two have been seen; the default is the more common one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Quirks {
-    /// An expired code gets 42003 in place of 40029.
-    pub expired_code_is_42003: bool,
-    /// Refusing on the phone sends the page to `redirect_uri` with only `state`, as older documents say.
-    pub refusal_redirects: bool,
-    /// Token answers have `"scope":"snsapi_userinfo,"`.
-    pub trailing_scope_comma: bool,
-}
-
-/// Why a person could not do something.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ActError {
-    /// Nobody put this person.
-    #[error("no person {0:?}; PUT /sim/people/{{name}} first")]
-    UnknownPerson(String),
-    /// No person was named, and nobody is current.
-    #[error("name a person, or PUT /sim/current-person first")]
-    NobodyHoldsThePhone,
-    /// Neither of the two pages.
-    #[error("not a URL of /connect/qrconnect or /connect/oauth2/authorize: {0:?}")]
-    NotAnAuthorizeUrl(String),
-    /// The QR code does not allow it.
-    #[error(transparent)]
-    Scan(#[from] ScanError),
 }
 
 /// What the routes share.
@@ -339,6 +329,7 @@ struct Shared {
     wechat: Mutex<Wechat>,
     /// Rung when a QR code may have got another status.
     bell: watch::Sender<()>,
+    served_at: OnceLock<String>,
     is_closing: AtomicBool,
 }
 
@@ -346,8 +337,19 @@ struct Shared {
 #[derive(Debug, Default)]
 pub(crate) struct Wechat {
     pub(crate) world: World,
-    pub(crate) codes: Codes,
+    /// Of the authorize pages and of mobile apps.
+    pub(crate) codes: Codes<Grant>,
+    /// Of `wx.login`.
+    pub(crate) login_codes: Codes<Login>,
+    /// Of the phone-number button: whose.
+    pub(crate) phone_codes: Codes<String>,
     pub(crate) tokens: Tokens,
+    pub(crate) server_tokens: ServerTokens,
+    pub(crate) quotas: Quotas,
+    pub(crate) mini_programs: MiniPrograms,
+    pub(crate) followers: Followers,
+    pub(crate) account_codes: AccountCodes,
+    pub(crate) deliveries: Deliveries,
     pub(crate) scans: Scans,
     pub(crate) quirks: Quirks,
     pub(crate) faults: Faults,

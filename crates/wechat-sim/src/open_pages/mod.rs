@@ -12,10 +12,11 @@ use axum::Router;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::codes::{Grant, Scope};
+use crate::act_error::ActError;
+use crate::codes::{Grant, LONG_LIFE, SHORT_LIFE, Scope};
 use crate::params::Params;
 use crate::scans::ScanError;
-use crate::simulator::{ActError, Simulator, Wechat};
+use crate::simulator::{Simulator, Wechat};
 
 pub(crate) use phone::routes as phone_routes;
 pub use refusal::{ErrorPage, Refusal};
@@ -101,8 +102,8 @@ pub(crate) fn authorize(wechat: &mut Wechat, rules: Rules, url: &str, person: &s
 pub(crate) fn confirm(wechat: &mut Wechat, uuid: &str, person: &str) -> Result<String, ScanError> {
     let now = wechat.now();
     let login = wechat.scans.scanned_by(uuid, person, now)?;
-    let grant = Grant { appid: login.appid, person: person.to_owned(), scope: Scope::Login, is_snapshot: false };
-    let code = wechat.codes.issue(grant, now);
+    let grant = Grant { appid: login.appid.clone(), person: person.to_owned(), scope: Scope::Login, is_snapshot: false };
+    let code = wechat.codes.issue(&login.appid, grant, LONG_LIFE, now);
     wechat.scans.confirm(uuid, code.clone());
     Ok(request::qr_callback(&login.redirect_uri, Some(&code), &login.state))
 }
@@ -145,6 +146,6 @@ fn consent(wechat: &mut Wechat, request: &WebRequest, person: &str) -> String {
 fn grant_web(wechat: &mut Wechat, request: &WebRequest, person: &str, is_snapshot: bool) -> String {
     let now = wechat.now();
     let grant = Grant { appid: request.appid.clone(), person: person.to_owned(), scope: request.scope, is_snapshot };
-    let code = wechat.codes.issue(grant, now);
+    let code = wechat.codes.issue(&request.appid, grant, SHORT_LIFE, now);
     request::web_callback(&request.redirect_uri, &code, &request.state)
 }

@@ -6,14 +6,12 @@ use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use jpeg_encoder::{ColorType, Encoder, EncodingError};
-use qrcode::types::QrError;
-use qrcode::{Color, QrCode};
 use tokio::time::{Instant, timeout_at};
 
 use super::html;
 use super::request::QrRequest;
 use crate::params::Params;
+use crate::qr_image;
 use crate::scans::Status;
 use crate::simulator::Simulator;
 
@@ -67,7 +65,7 @@ async fn image(State(sim): State<Simulator>, Path(uuid): Path<String>, headers: 
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let origin = sim.public_origin().map_or_else(|| format!("http://{host}"), str::to_owned);
-    match qr_jpeg(&format!("{origin}/connect/confirm?uuid={uuid}")) {
+    match qr_image::jpeg(&format!("{origin}/connect/confirm?uuid={uuid}"), 430) {
         Ok(jpeg) => ([(CONTENT_TYPE, "image/jpeg")], jpeg).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
@@ -103,33 +101,4 @@ async fn poll(State(sim): State<Simulator>, RawQuery(query): RawQuery) -> Respon
 fn script(errcode: &str, code: &str) -> Response {
     let body = format!("window.wx_errcode={errcode};window.wx_code='{code}';");
     ([(CONTENT_TYPE, "text/javascript")], body).into_response()
-}
-
-#[derive(Debug, thiserror::Error)]
-enum ImageError {
-    #[error("the address does not fit into a QR code: {0}")]
-    Code(#[from] QrError),
-    #[error("the QR code does not fit into a JPEG: {0}")]
-    Jpeg(#[from] EncodingError),
-}
-
-fn qr_jpeg(text: &str) -> Result<Vec<u8>, ImageError> {
-    const SCALE: usize = 10;
-    const QUIET: usize = 4;
-    let code = QrCode::new(text)?;
-    let width = code.width();
-    let mut modules = vec![vec![Color::Light; width + 2 * QUIET]; QUIET];
-    for row in code.to_colors().chunks(width) {
-        modules.push([&[Color::Light; QUIET], row, &[Color::Light; QUIET]].concat());
-    }
-    modules.extend(vec![vec![Color::Light; width + 2 * QUIET]; QUIET]);
-    let pixels: Vec<u8> = modules
-        .iter()
-        .flat_map(|row| std::iter::repeat_n(row, SCALE))
-        .flat_map(|row| row.iter().flat_map(|color| [color.select(0, 255); SCALE]))
-        .collect();
-    let side = u16::try_from((width + 2 * QUIET) * SCALE).unwrap_or(u16::MAX);
-    let mut jpeg = Vec::new();
-    Encoder::new(&mut jpeg, 90).encode(&pixels, side, side, ColorType::Luma)?;
-    Ok(jpeg)
 }

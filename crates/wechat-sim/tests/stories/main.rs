@@ -7,11 +7,18 @@
     reason = "clippy.toml allows these in test functions; the helpers of these stories are tests too"
 )]
 
+mod account;
 mod binary;
 mod control_api;
 mod faults;
+mod message_push;
+mod mini_program;
+mod mobile_app;
 mod official_account_web;
+mod push_server;
+mod server_tokens;
 mod serving;
 mod sns;
 mod support;
+mod vectors;
 mod website_qr;

@@ -5,11 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use wechat_sim::{App, Person, Quirks};
 
-use crate::support::{ACCOUNT, ACCOUNT_SECRET, PLATFORM, SITE, SITE_SECRET, Story};
-
-fn refused(errcode: i64, words: &str) -> (i64, String) {
-    (errcode, words.to_owned())
-}
+use crate::support::{ACCOUNT, ACCOUNT_SECRET, PLATFORM, SITE, SITE_SECRET, Story, refused};
 
 #[tokio::test]
 async fn a_website_code_buys_tokens_and_who_it_was() {

@@ -1,10 +1,12 @@
 //! A WeChat with two apps and some people, and a client without a socket.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE, USER_AGENT};
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower::ServiceExt;
 use url::Url;
 use url::form_urlencoded::byte_serialize;
@@ -14,6 +16,10 @@ pub(crate) const SITE: &str = "wx00000000000000a1";
 pub(crate) const SITE_SECRET: &str = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
 pub(crate) const ACCOUNT: &str = "wx00000000000000b2";
 pub(crate) const ACCOUNT_SECRET: &str = "b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2";
+pub(crate) const MOBILE: &str = "wx00000000000000d4";
+pub(crate) const MOBILE_SECRET: &str = "d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4";
+pub(crate) const PROGRAM: &str = "wx00000000000000e5";
+pub(crate) const PROGRAM_SECRET: &str = "e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5";
 pub(crate) const PLATFORM: &str = "main";
 pub(crate) const CALLBACK: &str = "https://shop.example.com/wxgate/callback/pc";
 
@@ -30,14 +36,17 @@ impl Story {
         Self::with(Simulator::builder())
     }
 
-    /// A website and an official account on one Open Platform account, both of shop.example.com; xiaoming and xiaohong.
+    /// One app of each kind on one Open Platform account, all of shop.example.com; xiaoming and xiaohong.
     pub(crate) fn with(builder: Builder) -> Self {
         let sim = builder.build();
         let site = App::website(SITE_SECRET).named("演示商城").on_platform(PLATFORM).redirecting_to("shop.example.com");
         let account = App::official_account(ACCOUNT_SECRET).named("演示服务号").on_platform(PLATFORM).redirecting_to("shop.example.com");
         sim.put_app(SITE, site).unwrap();
         sim.put_app(ACCOUNT, account).unwrap();
-        sim.put_person("xiaoming", Person::new("小明")).unwrap();
+        sim.put_app(MOBILE, App::mobile(MOBILE_SECRET).named("演示 App").on_platform(PLATFORM)).unwrap();
+        let program = App::mini_program(PROGRAM_SECRET).named("演示小程序").on_platform(PLATFORM);
+        sim.put_app(PROGRAM, program.having_pages(&["pages/index/index", "pages/login/login"])).unwrap();
+        sim.put_person("xiaoming", Person::new("小明").with_phone("86", "13800138000")).unwrap();
         sim.put_person("xiaohong", Person::new("小红🌸")).unwrap();
         Self { sim }
     }
@@ -93,6 +102,39 @@ impl Story {
         self.get(&format!("/sns/userinfo?access_token={access_token}&openid={openid}&lang=zh_CN")).await
     }
 
+    /// Goes to where a minute and a day of WeChat's have just begun, so that neither ends within a story.
+    pub(crate) fn at_midnight_in_beijing(&self) {
+        const DAY: u64 = 24 * 3600;
+        let into_the_day = (self.sim.now() + 8 * 3600) % DAY;
+        self.sim.advance(Duration::from_secs(DAY - into_the_day));
+    }
+
+    pub(crate) async fn token(&self, appid: &str, secret: &str) -> Answer {
+        self.get(&format!("/cgi-bin/token?grant_type=client_credential&appid={appid}&secret={secret}")).await
+    }
+
+    /// With the right secret, which is the appid's last two digits, sixteen times.
+    pub(crate) async fn stable_token(&self, appid: &str, force_refresh: bool) -> Answer {
+        let secret = appid[16..].repeat(16);
+        let body = json!({"grant_type": "client_credential", "appid": appid, "secret": secret, "force_refresh": force_refresh});
+        self.control("POST", "/cgi-bin/stable_token", &body.to_string()).await
+    }
+
+    pub(crate) async fn program_token(&self) -> String {
+        self.stable_token(PROGRAM, false).await.field("access_token")
+    }
+
+    /// A POST of the mini program's or the account's server, with its token.
+    pub(crate) async fn call(&self, appid: &str, path: &str, body: &Value) -> Answer {
+        let token = self.stable_token(appid, false).await.field("access_token");
+        self.control("POST", &format!("{path}?access_token={token}"), &body.to_string()).await
+    }
+
+    pub(crate) async fn session_of(&self, appid: &str, secret: &str, code: &str) -> Answer {
+        let query = format!("appid={appid}&secret={secret}&js_code={code}&grant_type=authorization_code");
+        self.get(&format!("/sns/jscode2session?{query}")).await
+    }
+
     /// The error page that an authorize URL leads to.
     pub(crate) fn refusal(&self, link: &str) -> ErrorPage {
         match self.sim.authorize(link, "xiaoming", Decision::Allow).unwrap() {
@@ -131,6 +173,16 @@ impl Answer {
         (self.json()["errcode"].as_i64().unwrap(), words.to_owned())
     }
 
+    /// As [`Answer::refusal`], for everything else than `sns/*`.
+    pub(crate) fn server_refusal(&self) -> (i64, String) {
+        assert_eq!(self.status, 200, "WeChat says hard truths with 200");
+        assert_eq!(self.header("content-type"), "application/json; encoding=utf-8");
+        let message = self.field("errmsg");
+        let (words, _rid) = message.split_once(" rid: ").unwrap();
+        assert!(!words.ends_with(','), "a comma stands there on sns/* alone");
+        (self.json()["errcode"].as_i64().unwrap(), words.to_owned())
+    }
+
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
@@ -150,6 +202,10 @@ impl Answer {
         let (_, rest) = text.split_once("/connect/qrcode/").unwrap_or_else(|| panic!("no QR code in {text}"));
         rest[..16].to_owned()
     }
+}
+
+pub(crate) fn refused(errcode: i64, words: &str) -> (i64, String) {
+    (errcode, words.to_owned())
 }
 
 /// A link of the QR page: right, but for the parameters that are replaced or, with an empty name's value, added.
@@ -191,4 +247,13 @@ pub(crate) fn code_in(callback: &str) -> String {
 
 pub(crate) fn parameter_in(url: &str, name: &str) -> Option<String> {
     Url::parse(url).unwrap().query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+/// What a phone's camera makes of a picture.
+pub(crate) fn read_qr(jpeg: &[u8]) -> String {
+    let mut decoder = jpeg_decoder::Decoder::new(jpeg);
+    let pixels = decoder.decode().unwrap();
+    let (width, height) = (usize::from(decoder.info().unwrap().width), usize::from(decoder.info().unwrap().height));
+    let mut image = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| pixels[y * width + x]);
+    image.detect_grids()[0].decode().unwrap().1
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wechat_sim::{ActError, Decision, Outcome, Quirks, ScanError, Simulator};
 
-use crate::support::{ACCOUNT, CALLBACK, SITE, SITE_SECRET, Story, code_in, parameter_in, path_of, qr_link, query_of};
+use crate::support::{ACCOUNT, CALLBACK, SITE, SITE_SECRET, Story, code_in, parameter_in, path_of, qr_link, query_of, read_qr};
 
 async fn open_page(story: &Story) -> String {
     story.get(&path_of(&qr_link(&[]))).await.uuid()
@@ -128,20 +128,12 @@ async fn the_image_is_a_jpeg_that_leads_a_phone_to_the_confirm_page() {
     let uuid = open_page(&story).await;
     let image = story.get(&format!("http://sim.test:9400/connect/qrcode/{uuid}")).await;
     assert_eq!(image.header("content-type"), "image/jpeg");
-    assert_eq!(scan_jpeg(&image.bytes), format!("http://localhost/connect/confirm?uuid={uuid}"));
+    assert_eq!(read_qr(&image.bytes), format!("http://localhost/connect/confirm?uuid={uuid}"));
 
     let story = Story::with(Simulator::builder().public_origin("http://192.168.1.7:9400/"));
     let uuid = open_page(&story).await;
     let image = story.get(&format!("/connect/qrcode/{uuid}")).await;
-    assert_eq!(scan_jpeg(&image.bytes), format!("http://192.168.1.7:9400/connect/confirm?uuid={uuid}"));
-}
-
-fn scan_jpeg(bytes: &[u8]) -> String {
-    let mut decoder = jpeg_decoder::Decoder::new(bytes);
-    let pixels = decoder.decode().unwrap();
-    let (width, height) = (usize::from(decoder.info().unwrap().width), usize::from(decoder.info().unwrap().height));
-    let mut image = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| pixels[y * width + x]);
-    image.detect_grids()[0].decode().unwrap().1
+    assert_eq!(read_qr(&image.bytes), format!("http://192.168.1.7:9400/connect/confirm?uuid={uuid}"));
 }
 
 #[tokio::test]

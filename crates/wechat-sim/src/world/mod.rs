@@ -1,11 +1,18 @@
 //! Who exists: apps, people, the ids that WeChat gives to people, and what people have consented to.
 
+mod app;
+mod ids;
+mod person;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use serde::Deserialize;
+
+pub use app::{App, AppKind};
+pub(crate) use ids::{openid, original_id, unionid, virtual_openid, virtual_unionid};
+pub use person::{Person, PhoneNumber};
+
+use crate::push::Push;
 
 /// WeChat does not ask again for about this long after a consent (reported by developers, not documented).
 const CONSENT_LIFE: u64 = 30 * 24 * 3600;
@@ -31,12 +38,13 @@ impl World {
             ("wx0000000000000004", AppKind::MiniProgram, "0004demo0004demo0004demo0004demo", "演示商城小程序"),
         ];
         for (appid, kind, secret, name) in apps {
-            let app = App::new(kind, secret).named(name).on_platform("main").redirecting_to("localhost");
+            let pages: &[&str] = if kind == AppKind::MiniProgram { &["pages/index/index", "pages/login/login"] } else { &[] };
+            let app = App::new(kind, secret).having_pages(pages).named(name).on_platform("main").redirecting_to("localhost");
             world.apps.insert(appid.to_owned(), app);
         }
         let people = [
-            ("xiaoming", Person::new("小明")),
-            ("xiaohong", Person::new("小红🌸")),
+            ("xiaoming", Person::new("小明").with_phone("86", "13800138000")),
+            ("xiaohong", Person::new("小红🌸").with_phone("86", "13800138001")),
             ("kuaizhao", Person::new("快照用户").only_snapshots()),
         ];
         world.people.extend(people.map(|(name, person)| (name.to_owned(), person)));
@@ -69,6 +77,7 @@ impl World {
                 return Err(InvalidWorld::RedirectDomain(domain.clone()));
             }
         }
+        app.push.as_ref().map_or(Ok(()), Push::check).map_err(InvalidWorld::Push)?;
         self.apps.insert(appid.to_owned(), app);
         Ok(())
     }
@@ -108,6 +117,29 @@ impl World {
         self.apps.get(appid)
     }
 
+    pub(crate) fn existing_app(&self, appid: &str) -> Result<&App, InvalidWorld> {
+        self.app(appid).ok_or_else(|| InvalidWorld::UnknownApp(appid.to_owned()))
+    }
+
+    /// Whose openid this is for an app.
+    pub(crate) fn person_of(&self, openid: &str, appid: &str) -> Option<&str> {
+        self.people.keys().map(String::as_str).find(|person| ids::openid(person, appid) == openid)
+    }
+
+    pub(crate) fn forget_consent(&mut self, person: &str, appid: &str) {
+        self.consents.remove(&(person.to_owned(), appid.to_owned()));
+        if let Some(person) = self.people.get_mut(person) {
+            person.consented.remove(appid);
+        }
+    }
+
+    pub(crate) fn set_push(&mut self, appid: &str, push: Option<Push>) -> Result<(), InvalidWorld> {
+        push.as_ref().map_or(Ok(()), Push::check).map_err(InvalidWorld::Push)?;
+        let app = self.apps.get_mut(appid).ok_or_else(|| InvalidWorld::UnknownApp(appid.to_owned()))?;
+        app.push = push;
+        Ok(())
+    }
+
     pub(crate) fn person(&self, name: &str) -> Option<&Person> {
         self.people.get(name)
     }
@@ -141,113 +173,6 @@ impl World {
     }
 }
 
-/// An app as registered in one of WeChat's consoles.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct App {
-    /// In which console it is registered, which decides where its appid is accepted.
-    pub kind: AppKind,
-    /// The AppSecret.
-    pub secret: String,
-    /// What people read on the pages.
-    #[serde(default)]
-    pub name: String,
-    /// The Open Platform account to which it is bound; unionids exist, and are comparable, only inside one.
-    #[serde(default)]
-    pub platform: Option<String>,
-    /// 授权回调域 (website) or 网页授权域名 (official account): a host, without scheme, port and path.
-    #[serde(default)]
-    pub redirect_domain: Option<String>,
-}
-
-impl App {
-    /// A website app (网站应用), for `connect/qrconnect`.
-    pub fn website(secret: &str) -> Self {
-        Self::new(AppKind::Website, secret)
-    }
-
-    /// A service account (服务号), for `connect/oauth2/authorize`.
-    pub fn official_account(secret: &str) -> Self {
-        Self::new(AppKind::OfficialAccount, secret)
-    }
-
-    /// An app of any kind, unbound, nameless, and without a redirect domain.
-    pub fn new(kind: AppKind, secret: &str) -> Self {
-        Self { kind, secret: secret.to_owned(), name: String::new(), platform: None, redirect_domain: None }
-    }
-
-    /// Gives it a name for the pages.
-    pub fn named(self, name: &str) -> Self {
-        Self { name: name.to_owned(), ..self }
-    }
-
-    /// Binds it to an Open Platform account.
-    pub fn on_platform(self, platform: &str) -> Self {
-        Self { platform: Some(platform.to_owned()), ..self }
-    }
-
-    /// Registers the domain that may receive its codes.
-    pub fn redirecting_to(self, domain: &str) -> Self {
-        Self { redirect_domain: Some(domain.to_owned()), ..self }
-    }
-}
-
-/// The consoles in which an app may be registered (WeChat docs, "Interface field description").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AppKind {
-    /// 网站应用, Open Platform.
-    Website,
-    /// 服务号 or 订阅号.
-    OfficialAccount,
-    /// 移动应用, Open Platform.
-    Mobile,
-    /// 小程序.
-    MiniProgram,
-}
-
-/// Somebody with WeChat on a phone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Person {
-    /// As `sns/userinfo` gives it; may hold anything, emoji included.
-    pub nickname: String,
-    /// Left out: a made-up avatar. Empty: no avatar, as WeChat says it with `""`.
-    #[serde(default)]
-    pub headimgurl: Option<String>,
-    /// Official-account pages open for this person as snapshot pages, with a virtual identity.
-    #[serde(default)]
-    pub snapshot: bool,
-    /// Appids that this person is never asked about. A consent given on a page lapses after 30 days; these do not.
-    #[serde(default)]
-    pub consented: BTreeSet<String>,
-}
-
-impl Person {
-    /// A person with an avatar who has consented to nothing yet.
-    pub fn new(nickname: &str) -> Self {
-        Self { nickname: nickname.to_owned(), headimgurl: None, snapshot: false, consented: BTreeSet::new() }
-    }
-
-    /// Makes official-account pages open as snapshot pages for this person.
-    pub fn only_snapshots(self) -> Self {
-        Self { snapshot: true, ..self }
-    }
-
-    /// Makes `snsapi_userinfo` silent for this app.
-    pub fn having_consented_to(mut self, appid: &str) -> Self {
-        self.consented.insert(appid.to_owned());
-        self
-    }
-
-    pub(crate) fn avatar(&self, openid: &str) -> String {
-        match &self.headimgurl {
-            Some(url) => url.clone(),
-            None => format!("https://thirdwx.qlogo.cn/mmopen/vi_32/{openid}/132"),
-        }
-    }
-}
-
 /// Why an app or a person was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidWorld {
@@ -257,6 +182,9 @@ pub enum InvalidWorld {
     /// WeChat's consoles take a bare host.
     #[error("a redirect domain is a host without scheme, port and path, not {0:?}")]
     RedirectDomain(String),
+    /// 服务器配置 that WeChat's consoles would not take.
+    #[error("push: {0}")]
+    Push(&'static str),
     /// The name is part of a path and of a cookie.
     #[error("a person's name is 1 to 64 letters, digits, `-`, `.` or `_`, not {0:?}")]
     PersonName(String),
@@ -269,32 +197,6 @@ pub enum InvalidWorld {
     /// A seed file that is not of the expected form.
     #[error("not a seed: {0}")]
     Json(String),
-}
-
-/// The openid of a person for an app: 28 characters, the first an `o`. The same pair always has the same one.
-pub(crate) fn openid(person: &str, appid: &str) -> String {
-    id("openid", person, appid)
-}
-
-/// The unionid of a person for an Open Platform account, in the same form as an openid.
-pub(crate) fn unionid(person: &str, platform: &str) -> String {
-    id("unionid", person, platform)
-}
-
-/// The openid that a snapshot page hands out in place of the person's own.
-pub(crate) fn virtual_openid(person: &str, appid: &str) -> String {
-    id("virtual openid", person, appid)
-}
-
-/// The unionid that a snapshot page hands out in place of the person's own.
-pub(crate) fn virtual_unionid(person: &str, platform: &str) -> String {
-    id("virtual unionid", person, platform)
-}
-
-fn id(what: &str, person: &str, scope: &str) -> String {
-    let digest = Sha256::digest(format!("{what}\n{person}\n{scope}"));
-    let text = URL_SAFE_NO_PAD.encode(digest);
-    std::iter::once('o').chain(text.chars().take(27)).collect()
 }
 
 fn is_appid(text: &str) -> bool {
@@ -314,18 +216,6 @@ struct Seed {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ids_look_like_wechats_and_never_change() {
-        let id = openid("xiaoming", "wx0000000000000001");
-        assert_eq!(id.len(), 28);
-        assert!(id.starts_with('o'));
-        assert!(id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
-        assert_eq!(id, openid("xiaoming", "wx0000000000000001"));
-        assert_ne!(id, openid("xiaoming", "wx0000000000000002"));
-        assert_ne!(id, unionid("xiaoming", "wx0000000000000001"));
-        assert_ne!(id, virtual_openid("xiaoming", "wx0000000000000001"));
-    }
 
     #[test]
     fn a_consent_is_forgotten_after_thirty_days() {

@@ -1,6 +1,12 @@
 //! `/sim/*`: everything that [`Simulator`] does in process, as JSON over HTTP, for tests in other languages and for
 //! visitors with curl. It is not part of WeChat: no faults, no journal, and HTTP statuses that mean what they say.
 
+mod account;
+mod mini_program;
+mod mobile_app;
+mod push;
+mod scan;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,15 +18,18 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
+use crate::act_error::ActError;
 use crate::faults::Fault;
 use crate::journal::JournalEntry;
+use crate::limits::Limits;
 use crate::open_pages::{self, Decision, ErrorPage, Outcome};
-use crate::params::Params;
+use crate::push::PushError;
+use crate::quirks::Quirks;
 use crate::scans::ScanError;
-use crate::simulator::{ActError, Quirks, Simulator, Wechat};
-use crate::world::{self, App, InvalidWorld, Person};
+use crate::server_tokens::TokenMishap;
+use crate::simulator::{Simulator, Wechat};
+use crate::world::{self, App, InvalidWorld, Person, PhoneNumber};
 
 pub(crate) fn routes() -> Router<Simulator> {
     Router::new()
@@ -33,10 +42,13 @@ pub(crate) fn routes() -> Router<Simulator> {
         .route("/sim/people/{name}", put(put_person))
         .route("/sim/current-person", get(current_person).put(set_current_person).delete(clear_current_person))
         .route("/sim/authorize", post(authorize))
-        .route("/sim/scan", post(scan))
-        .route("/sim/confirm", post(confirm))
-        .route("/sim/refuse", post(refuse))
-        .route("/sim/expire", post(expire))
+        .merge(scan::routes())
+        .merge(account::routes())
+        .merge(mini_program::routes())
+        .merge(mobile_app::routes())
+        .merge(push::routes())
+        .route("/sim/apps/{appid}/server-tokens", post(befall_server_tokens))
+        .route("/sim/limits", get(limits).put(set_limits))
         .route("/sim/faults", get(list_faults).put(set_faults).delete(clear_faults))
         .route("/sim/quirks", get(quirks).put(set_quirks))
         .route("/sim/clock", get(clock))
@@ -79,6 +91,10 @@ struct PersonView {
     headimgurl: Option<String>,
     snapshot: bool,
     consented: Vec<String>,
+    phone_number: Option<PhoneNumber>,
+    is_blocked: bool,
+    /// Official accounts, by appid.
+    follows: Vec<String>,
     /// By appid.
     openids: BTreeMap<String, String>,
     /// By Open Platform account.
@@ -100,6 +116,9 @@ impl PersonView {
             headimgurl: person.headimgurl.clone(),
             snapshot: person.snapshot,
             consented: wechat.world.consents_of(name, wechat.now()).into_iter().map(str::to_owned).collect(),
+            phone_number: person.phone_number.clone(),
+            is_blocked: person.is_blocked,
+            follows: wechat.world.apps().keys().filter(|appid| wechat.followers.find(name, appid).is_some()).cloned().collect(),
             openids: by_app(world::openid),
             unionids: by_platform(world::unionid),
             virtual_openids: by_app(world::virtual_openid),
@@ -171,57 +190,6 @@ async fn authorize(State(sim): State<Simulator>, Body(request): Body<Authorize>)
     }))
 }
 
-/// A QR code, by its uuid or by an address that holds it: the QR code's text or its image's address.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Phone {
-    uuid: Option<String>,
-    url: Option<String>,
-    person: Option<String>,
-}
-
-impl Phone {
-    fn uuid(&self) -> Result<String, ControlError> {
-        let from_url = || uuid_in(self.url.as_deref()?);
-        self.uuid.clone().or_else(from_url).ok_or(ControlError::NoUuid)
-    }
-}
-
-fn uuid_in(url: &str) -> Option<String> {
-    let base = Url::parse("http://localhost").ok()?;
-    let url = base.join(url).ok()?;
-    let in_query = Params::parse(url.query().unwrap_or_default()).filled("uuid").map(str::to_owned);
-    in_query.or_else(|| url.path().strip_prefix("/connect/qrcode/").map(str::to_owned))
-}
-
-async fn scan(State(sim): State<Simulator>, Body(phone): Body<Phone>) -> Result<StatusCode, ControlError> {
-    let uuid = phone.uuid()?;
-    sim.scan(&uuid, &named_or_current(&sim, phone.person)?)?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-#[derive(Serialize)]
-struct Confirmed {
-    redirect_to: String,
-}
-
-async fn confirm(State(sim): State<Simulator>, Body(phone): Body<Phone>) -> Answer<Confirmed> {
-    let uuid = phone.uuid()?;
-    let redirect_to = sim.confirm(&uuid, &named_or_current(&sim, phone.person)?)?;
-    Ok(Json(Confirmed { redirect_to }))
-}
-
-async fn refuse(State(sim): State<Simulator>, Body(phone): Body<Phone>) -> Result<StatusCode, ControlError> {
-    let uuid = phone.uuid()?;
-    sim.refuse(&uuid, &named_or_current(&sim, phone.person)?)?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-async fn expire(State(sim): State<Simulator>, Body(phone): Body<Phone>) -> Result<StatusCode, ControlError> {
-    sim.expire(&phone.uuid()?);
-    Ok(StatusCode::NO_CONTENT)
-}
-
 async fn list_faults(State(sim): State<Simulator>) -> Json<Vec<Fault>> {
     Json(sim.faults())
 }
@@ -248,6 +216,30 @@ async fn set_quirks(State(sim): State<Simulator>, Body(quirks): Body<Quirks>) ->
 #[derive(Serialize)]
 struct Now {
     now: u64,
+}
+
+async fn limits(State(sim): State<Simulator>) -> Json<Limits> {
+    Json(sim.limits())
+}
+
+async fn set_limits(State(sim): State<Simulator>, Body(limits): Body<Limits>) -> Json<Limits> {
+    sim.set_limits(limits);
+    Json(limits)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Befall {
+    mishap: TokenMishap,
+}
+
+async fn befall_server_tokens(
+    State(sim): State<Simulator>,
+    Path(appid): Path<String>,
+    Body(befall): Body<Befall>,
+) -> Result<StatusCode, ControlError> {
+    sim.befall_server_tokens(&appid, befall.mishap)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn clock(State(sim): State<Simulator>) -> Json<Now> {
@@ -303,6 +295,8 @@ enum ControlError {
     World(#[from] InvalidWorld),
     #[error(transparent)]
     Act(#[from] ActError),
+    #[error(transparent)]
+    Push(#[from] PushError),
     #[error("say which QR code: \"uuid\", or \"url\" with the QR code's text or its image's address")]
     NoUuid,
     #[error("the body is not what this route takes: {0}")]
@@ -315,8 +309,11 @@ impl ControlError {
             Self::World(InvalidWorld::UnknownApp(_) | InvalidWorld::UnknownPerson(_)) | Self::Act(ActError::UnknownPerson(_)) => {
                 StatusCode::NOT_FOUND
             }
-            Self::Act(ActError::Scan(ScanError::Expired | ScanError::ScannedByAnother)) => StatusCode::CONFLICT,
-            Self::World(_) | Self::Act(_) | Self::NoUuid | Self::Json(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Push(PushError::Invalid(InvalidWorld::UnknownApp(_))) | Self::Act(ActError::NoSuchVisit) => StatusCode::NOT_FOUND,
+            Self::Act(ActError::Scan(ScanError::Expired | ScanError::ScannedByAnother) | ActError::InvalidLaunchScene) => {
+                StatusCode::CONFLICT
+            }
+            Self::World(_) | Self::Push(_) | Self::Act(_) | Self::NoUuid | Self::Json(_) => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
 }

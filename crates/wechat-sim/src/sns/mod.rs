@@ -4,23 +4,27 @@
 //! they are JSON in UTF-8 (recorded answers). Sources: WeChat docs, "Web authorization" and "Authorized interface
 //! calling (UnionID)".
 
+mod jscode2session;
+
 use axum::Router;
 use axum::extract::{RawQuery, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use serde::Serialize;
 
-use crate::codes::{CodeError, Grant, Scope};
+use crate::answers::{Family, Nothing, Ok0, just_ok};
+use crate::api_error::ApiError;
+use crate::codes::{Grant, Scope};
 use crate::params::Params;
-use crate::random;
-use crate::simulator::{Quirks, Simulator, Wechat};
+use crate::quirks::Quirks;
+use crate::simulator::{Simulator, Wechat};
 use crate::tokens::{ACCESS_LIFE, TokenError, TokenPair};
 use crate::world::{self, App, Person, World};
 
 pub(crate) fn routes() -> Router<Simulator> {
-    let only_get = || async |State(sim): State<Simulator>| error_body(SnsError::RequireGet, sim.now());
+    let only_get = || async |State(sim): State<Simulator>| Family::Sns.error(ApiError::RequireGet, sim.now());
     Router::new()
+        .merge(jscode2session::routes())
         .route("/sns/oauth2/access_token", get(access_token).fallback(only_get()))
         .route("/sns/oauth2/refresh_token", get(refresh_token).fallback(only_get()))
         .route("/sns/userinfo", get(userinfo).fallback(only_get()))
@@ -28,38 +32,37 @@ pub(crate) fn routes() -> Router<Simulator> {
 }
 
 async fn access_token(State(sim): State<Simulator>, RawQuery(query): RawQuery) -> Response {
-    answer(&sim, query, exchange)
+    Family::Sns.get(&sim, query, exchange)
 }
 
 async fn refresh_token(State(sim): State<Simulator>, RawQuery(query): RawQuery) -> Response {
-    answer(&sim, query, refresh)
+    Family::Sns.get(&sim, query, refresh)
 }
 
 async fn userinfo(State(sim): State<Simulator>, RawQuery(query): RawQuery) -> Response {
-    answer(&sim, query, profile)
+    Family::Sns.get(&sim, query, profile)
 }
 
 async fn auth(State(sim): State<Simulator>, RawQuery(query): RawQuery) -> Response {
-    answer(&sim, query, check_token)
+    Family::Sns.get(&sim, query, check_token)
 }
 
 /// The order of these checks was seen from outside only in part; clients must not depend on it. The appid comes first,
 /// and a wrong secret does not spend the code.
-fn exchange(wechat: &mut Wechat, params: &Params) -> Result<TokenAnswer, SnsError> {
+fn exchange(wechat: &mut Wechat, params: &Params) -> Result<TokenAnswer, ApiError> {
     let now = wechat.now();
     let (appid, app) = known_app(&wechat.world, params)?;
-    let secret = params.filled("secret").ok_or(SnsError::AppSecretMissing)?;
-    let code = params.filled("code").ok_or(SnsError::MissingCode)?;
+    let secret = params.filled("secret").ok_or(ApiError::AppSecretMissing)?;
+    let code = params.filled("code").ok_or(ApiError::MissingCode)?;
     if params.raw("grant_type") != Some("authorization_code") {
-        return Err(SnsError::InvalidGrantType);
+        return Err(ApiError::InvalidGrantType);
     }
-    let unspent = wechat.codes.find(code, appid, now).map_err(|error| match error {
-        CodeError::Used => SnsError::CodeUsed,
-        CodeError::Expired if wechat.quirks.expired_code_is_42003 => SnsError::CodeExpired,
-        CodeError::Expired | CodeError::Unknown => SnsError::InvalidCode,
-    })?;
+    let unspent = wechat.codes.find(code, appid, now).map_err(|error| error.at_login(&wechat.quirks))?;
     if secret != app.secret {
-        return Err(SnsError::InvalidAppSecret);
+        return Err(ApiError::InvalidAppSecret);
+    }
+    if wechat.world.person(&unspent.grant().person).is_some_and(|person| person.is_blocked) {
+        return Err(ApiError::CodeBlocked);
     }
     let grant = unspent.spend();
     let identity = Identity::of(&grant, &wechat.world);
@@ -72,51 +75,51 @@ fn exchange(wechat: &mut Wechat, params: &Params) -> Result<TokenAnswer, SnsErro
 }
 
 /// Needs no secret (WeChat docs, "Web authorization", step 3).
-fn refresh(wechat: &mut Wechat, params: &Params) -> Result<TokenAnswer, SnsError> {
+fn refresh(wechat: &mut Wechat, params: &Params) -> Result<TokenAnswer, ApiError> {
     let now = wechat.now();
     let (appid, _) = known_app(&wechat.world, params)?;
-    let token = params.filled("refresh_token").ok_or(SnsError::MissingRefreshToken)?;
+    let token = params.filled("refresh_token").ok_or(ApiError::MissingRefreshToken)?;
     if params.raw("grant_type") != Some("refresh_token") {
-        return Err(SnsError::InvalidGrantType);
+        return Err(ApiError::InvalidGrantType);
     }
     let (pair, grant) = wechat.tokens.renew(token, appid, now).map_err(|error| match error {
-        TokenError::Unknown => SnsError::InvalidRefreshToken,
-        TokenError::Expired => SnsError::RefreshTokenExpired,
+        TokenError::Unknown => ApiError::InvalidRefreshToken,
+        TokenError::Expired => ApiError::RefreshTokenExpired,
     })?;
     let identity = Identity::of(&grant, &wechat.world);
     Ok(TokenAnswer::new(pair, identity.openid, grant.scope, &wechat.quirks))
 }
 
-fn profile(wechat: &mut Wechat, params: &Params) -> Result<ProfileAnswer, SnsError> {
+fn profile(wechat: &mut Wechat, params: &Params) -> Result<ProfileAnswer, ApiError> {
     let grant = granted(wechat, params)?;
     if grant.scope == Scope::Base {
-        return Err(SnsError::Unauthorized);
+        return Err(ApiError::Unauthorized);
     }
-    let person = wechat.world.person(&grant.person).ok_or(SnsError::SystemError)?;
+    let person = wechat.world.person(&grant.person).ok_or(ApiError::SystemError)?;
     Ok(ProfileAnswer::new(person, &grant, Identity::of(&grant, &wechat.world)))
 }
 
 /// The one success of `sns/*` that does carry an `errcode`.
-fn check_token(wechat: &mut Wechat, params: &Params) -> Result<ErrorAnswer, SnsError> {
+fn check_token(wechat: &mut Wechat, params: &Params) -> Result<Ok0<Nothing>, ApiError> {
     granted(wechat, params)?;
-    Ok(ErrorAnswer { errcode: 0, errmsg: "ok".to_owned() })
+    Ok(just_ok())
 }
 
-fn known_app<'a>(world: &'a World, params: &'a Params) -> Result<(&'a str, &'a App), SnsError> {
-    let appid = params.filled("appid").ok_or(SnsError::AppIdMissing)?;
-    let app = world.app(appid).ok_or(SnsError::InvalidAppId)?;
+fn known_app<'a>(world: &'a World, params: &'a Params) -> Result<(&'a str, &'a App), ApiError> {
+    let appid = params.filled("appid").ok_or(ApiError::AppIdMissing)?;
+    let app = world.app(appid).ok_or(ApiError::InvalidAppId)?;
     Ok((appid, app))
 }
 
-fn granted(wechat: &Wechat, params: &Params) -> Result<Grant, SnsError> {
-    let token = params.filled("access_token").ok_or(SnsError::AccessTokenMissing)?;
-    let openid = params.filled("openid").ok_or(SnsError::MissingOpenid)?;
+fn granted(wechat: &Wechat, params: &Params) -> Result<Grant, ApiError> {
+    let token = params.filled("access_token").ok_or(ApiError::AccessTokenMissing)?;
+    let openid = params.filled("openid").ok_or(ApiError::MissingOpenid)?;
     let grant = wechat.tokens.find(token, wechat.now()).map_err(|error| match error {
-        TokenError::Unknown => SnsError::InvalidCredential,
-        TokenError::Expired => SnsError::AccessTokenExpired,
+        TokenError::Unknown => ApiError::InvalidCredential,
+        TokenError::Expired => ApiError::AccessTokenExpired,
     })?;
     if openid != Identity::of(grant, &wechat.world).openid {
-        return Err(SnsError::InvalidOpenid);
+        return Err(ApiError::InvalidOpenid);
     }
     Ok(grant.clone())
 }
@@ -211,92 +214,4 @@ impl ProfileAnswer {
             unionid: identity.unionid,
         }
     }
-}
-
-#[derive(Serialize)]
-struct ErrorAnswer {
-    errcode: i64,
-    errmsg: String,
-}
-
-/// What `sns/*` refuses, with WeChat's own numbers and words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SnsError {
-    SystemError,
-    InvalidCredential,
-    InvalidGrantType,
-    InvalidOpenid,
-    InvalidAppId,
-    InvalidCode,
-    InvalidRefreshToken,
-    InvalidAppSecret,
-    CodeUsed,
-    AccessTokenMissing,
-    AppIdMissing,
-    MissingRefreshToken,
-    AppSecretMissing,
-    MissingCode,
-    MissingOpenid,
-    AccessTokenExpired,
-    RefreshTokenExpired,
-    CodeExpired,
-    RequireGet,
-    Unauthorized,
-}
-
-impl SnsError {
-    fn number_and_words(self) -> (i64, &'static str) {
-        match self {
-            Self::SystemError => (-1, "system error"),
-            Self::InvalidCredential => (40001, "invalid credential, access_token is invalid or not latest"),
-            Self::InvalidGrantType => (40002, "invalid grant_type"),
-            Self::InvalidOpenid => (40003, "invalid openid"),
-            Self::InvalidAppId => (40013, "invalid appid"),
-            Self::InvalidCode => (40029, "invalid code"),
-            Self::InvalidRefreshToken => (40030, "invalid refresh_token"),
-            Self::InvalidAppSecret => (40125, "invalid appsecret"),
-            Self::CodeUsed => (40163, "code been used"),
-            Self::AccessTokenMissing => (41001, "access_token missing"),
-            Self::AppIdMissing => (41002, "appid missing"),
-            Self::MissingRefreshToken => (41003, "missing refresh_token"),
-            Self::AppSecretMissing => (41004, "appsecret missing"),
-            Self::MissingCode => (41008, "missing code"),
-            Self::MissingOpenid => (41009, "missing openid"),
-            Self::AccessTokenExpired => (42001, "access_token expired"),
-            Self::RefreshTokenExpired => (42002, "refresh_token expired"),
-            Self::CodeExpired => (42003, "oauth code expired"),
-            Self::RequireGet => (43001, "require GET method"),
-            Self::Unauthorized => (48001, "api unauthorized"),
-        }
-    }
-}
-
-fn answer<T: Serialize>(
-    sim: &Simulator,
-    query: Option<String>,
-    operation: impl FnOnce(&mut Wechat, &Params) -> Result<T, SnsError>,
-) -> Response {
-    let params = Params::parse(query.as_deref().unwrap_or_default());
-    match sim.with(|wechat| operation(wechat, &params)) {
-        Ok(body) => json_as_text(&body),
-        Err(error) => error_body(error, sim.now()),
-    }
-}
-
-fn error_body(error: SnsError, now: u64) -> Response {
-    let (errcode, errmsg) = error.number_and_words();
-    errcode_body(errcode, errmsg, now)
-}
-
-/// An error as `sns/*` words it, also for faults. `sns/*` puts a comma before the rid where other paths put a space, and
-/// the first group of a rid is the time in hex (recorded answers).
-pub(crate) fn errcode_body(errcode: i64, errmsg: &str, now: u64) -> Response {
-    let rid = format!("{now:08x}-{}-{}", random::lower_hex(8), random::lower_hex(8));
-    json_as_text(&ErrorAnswer { errcode, errmsg: format!("{errmsg}, rid: {rid}") })
-}
-
-/// WeChat escapes slashes, which only ever stand inside strings here.
-fn json_as_text(body: &impl Serialize) -> Response {
-    let text = serde_json::to_string(body).unwrap_or_default().replace('/', "\\/");
-    ([(CONTENT_TYPE, "text/plain")], text).into_response()
 }
