@@ -59,7 +59,7 @@ pub trait Store: Send + Sync + 'static {
     /// Refuses the user's further logins, and ends every session like [`Store::revoke_user_sessions`]. False when nobody has this id.
     fn disable_user(&self, user: UserId, longest_session: Duration, now: Moment) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Lets the user log in again; sessions that have ended stay so. False when nobody has this id.
+    /// Lets the user log in again; sessions that have ended stay so. False when nobody has this id, or the account is deleted or merged.
     fn enable_user(&self, user: UserId) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// The revocations in force after a cursor of this store, oldest first, at most [`REVOCATION_PAGE`];

@@ -34,6 +34,12 @@ pub(super) async fn find_by_verified_phone_number(
     ids.iter().map(|id| parse_uuid(id)).collect()
 }
 
+/// The account, unless it is deleted or merged: those never change again.
+pub(super) async fn find_usable(connection: &mut Connection, user: UserId) -> Result<Option<Account>, StoreError> {
+    let account = find(connection, user).await?;
+    Ok(account.filter(|account| matches!(account.state, State::Active | State::Disabled)))
+}
+
 pub(super) fn read(row: &Row) -> Result<Account, StoreError> {
     let merged_into: Option<String> = row.try_get("merged_into")?;
     let state = match (row.try_get("state")?, merged_into) {
