@@ -13,25 +13,40 @@ use crate::ids::{self, SessionId, UserId};
 use crate::login::{self, Decision, Facts, FirstLogin, IdentityKind, Login, Owner};
 use crate::pending::{Pending, PendingToken};
 use crate::policy::{Binding, ConnectorPolicy};
+use crate::store::error::Undo;
 use crate::store::{Answer, LoginError, StoreError};
 
+/// Why a login is undone.
+pub(super) enum Undone {
+    /// One with this key was decided before.
+    DecidedBefore,
+    /// The store failed.
+    Store(StoreError),
+}
+
+/// Decides the login, and keeps what became of it under its key.
 pub(super) async fn login(
     connection: &mut Connection,
     login: &Login,
     default: &ConnectorPolicy,
     now: Moment,
-) -> Result<Answer, LoginError> {
-    if let Some(kept) = outcomes::find(connection, login.key(), now).await? {
-        if kept.request_digest != login.digest() {
-            return Err(LoginError::KeyReused);
-        }
-        return Ok(Answer { outcome: kept.outcome, is_replay: true });
-    }
+) -> Result<LoginOutcome, Undone> {
     let outcome = decide(connection, login, default, now).await?;
-    if outcome != LoginOutcome::ProfileRequired {
-        outcomes::create(connection, login.key(), &login.digest(), &outcome, now).await?;
+    let is_first = match outcome {
+        LoginOutcome::ProfileRequired => outcomes::find(connection, login.key(), now).await?.is_none(),
+        _ => outcomes::create_first(connection, login.key(), &login.digest(), &outcome, now).await?,
+    };
+    if is_first { Ok(outcome) } else { Err(Undone::DecidedBefore) }
+}
+
+/// What was decided before for the login's key.
+pub(super) async fn replay(connection: &mut Connection, login: &Login, now: Moment) -> Result<Answer, LoginError> {
+    match outcomes::find(connection, login.key(), now).await? {
+        Some(kept) if kept.request_digest == login.digest() => Ok(Answer { outcome: kept.outcome, is_replay: true }),
+        Some(_) => Err(LoginError::KeyReused),
+        // It was over in this very moment, by another resolver's clock.
+        None => Err(StoreError::Busy.into()),
     }
-    Ok(Answer { outcome, is_replay: false })
 }
 
 async fn decide(connection: &mut Connection, login: &Login, default: &ConnectorPolicy, now: Moment) -> Result<LoginOutcome, StoreError> {
@@ -190,4 +205,19 @@ async fn record(
     let entry =
         Entry { pool: request.pool.clone(), actor: Actor::Wechat, action, user, client_address: request.client_address.clone(), detail };
     audit::record(connection, &entry, now).await
+}
+
+impl Undo for Undone {
+    fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            Self::DecidedBefore => None,
+            Self::Store(error) => Some(error),
+        }
+    }
+}
+
+impl From<StoreError> for Undone {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }

@@ -35,6 +35,7 @@ use crate::ids::{IdempotencyKey, SessionId, UserId};
 use crate::login::Login;
 use crate::policy::{ConnectorPolicy, StoredPolicy};
 use crate::store::{Answer, LoginError, Store, StoreError};
+use logins::Undone;
 use transaction::Repeat;
 
 /// How many rows of a kind one sweep deletes: others are not kept waiting for long.
@@ -43,7 +44,11 @@ const SWEEP: i64 = 1000;
 impl Store for Backend {
     async fn login(&self, login: &Login, default: &ConnectorPolicy, now: Moment) -> Result<Answer, LoginError> {
         // The second time it finds what the first time stored under the key, if it did.
-        self.write(Repeat::Always, |scope| Box::pin(logins::login(scope.connection, login, default, now))).await
+        match self.write(Repeat::Always, |scope| Box::pin(logins::login(scope.connection, login, default, now))).await {
+            Ok(outcome) => Ok(Answer { outcome, is_replay: false }),
+            Err(Undone::DecidedBefore) => self.read(|scope| Box::pin(logins::replay(scope.connection, login, now))).await,
+            Err(Undone::Store(error)) => Err(error.into()),
+        }
     }
 
     async fn find_outcome(&self, key: &IdempotencyKey, now: Moment) -> Result<Option<LoginOutcome>, StoreError> {

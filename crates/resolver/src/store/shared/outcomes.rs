@@ -30,6 +30,7 @@ pub(super) async fn find(connection: &mut Connection, key: &IdempotencyKey, now:
     .transpose()
 }
 
+/// Keeps the outcome, in place of any before it.
 pub(super) async fn create(
     connection: &mut Connection,
     key: &IdempotencyKey,
@@ -37,18 +38,44 @@ pub(super) async fn create(
     outcome: &LoginOutcome,
     now: Moment,
 ) -> Result<(), StoreError> {
-    let outcome = serde_json::to_string(outcome).map_err(|error| StoreError::Database(error.into()))?;
+    write(connection, key, request_digest, outcome, i64::MAX, now).await.map(drop)
+}
+
+/// Keeps the outcome, unless there is one under this key: then false. Does not look first: on PostgreSQL, logins that looked into the same
+/// corner of the index would be in each other's way.
+pub(super) async fn create_first(
+    connection: &mut Connection,
+    key: &IdempotencyKey,
+    request_digest: &[u8; 32],
+    outcome: &LoginOutcome,
+    now: Moment,
+) -> Result<bool, StoreError> {
     // One that is over may not have been swept yet.
-    sqlx::query(
+    write(connection, key, request_digest, outcome, to_sql(now.seconds()), now).await
+}
+
+/// False when there is one that is over later than `replaceable`.
+async fn write(
+    connection: &mut Connection,
+    key: &IdempotencyKey,
+    request_digest: &[u8; 32],
+    outcome: &LoginOutcome,
+    replaceable: i64,
+    now: Moment,
+) -> Result<bool, StoreError> {
+    let outcome = serde_json::to_string(outcome).map_err(|error| StoreError::Database(error.into()))?;
+    let done = sqlx::query(
         "INSERT INTO outcomes (key, request_digest, outcome, expires_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (key) DO UPDATE SET
-             request_digest = excluded.request_digest, outcome = excluded.outcome, expires_at = excluded.expires_at",
+             request_digest = excluded.request_digest, outcome = excluded.outcome, expires_at = excluded.expires_at
+         WHERE outcomes.expires_at <= $5",
     )
     .bind(key.as_str())
     .bind(request_digest.as_slice())
     .bind(outcome)
     .bind(to_sql(now.seconds().saturating_add(OUTCOME_KEPT.as_secs())))
+    .bind(replaceable)
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }

@@ -76,30 +76,32 @@ impl Backend {
     }
 
     /// Does `work` in one transaction that only reads, all of it at one moment.
-    pub(super) async fn read<'env, T, F>(&self, work: F) -> Result<T, StoreError>
+    pub(super) async fn read<'env, T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send,
-        F: for<'c> Fn(Scope<'c, 'env>) -> Work<'c, T, StoreError> + Send + Sync,
+        E: Undo,
+        F: for<'c> Fn(Scope<'c, 'env>) -> Work<'c, T, E> + Send + Sync,
     {
         let mut tried = 1;
         loop {
-            match self.read_once(&work).await {
-                Err(StoreError::Conflict(_) | StoreError::Lost(_)) if tried < TRIES => {
-                    pause(tried).await?;
-                    tried += 1;
-                }
-                result => return result,
+            let result = self.read_once(&work).await;
+            let error = result.as_ref().err().and_then(Undo::store_error);
+            if !matches!(error, Some(StoreError::Conflict(_) | StoreError::Lost(_))) || tried == TRIES {
+                return result;
             }
+            pause(tried).await?;
+            tried += 1;
         }
     }
 
-    async fn read_once<'env, T, F>(&self, work: &F) -> Result<T, StoreError>
+    async fn read_once<'env, T, E, F>(&self, work: &F) -> Result<T, E>
     where
-        F: for<'c> Fn(Scope<'c, 'env>) -> Work<'c, T, StoreError>,
+        E: Undo,
+        F: for<'c> Fn(Scope<'c, 'env>) -> Work<'c, T, E>,
     {
-        let mut transaction = self.begin_read().await?;
+        let mut transaction = self.begin_read().await.map_err(StoreError::from)?;
         let value = work(Scope { connection: &mut transaction, env: PhantomData }).await?;
-        transaction.commit().await?;
+        transaction.commit().await.map_err(StoreError::from)?;
         Ok(value)
     }
 }
