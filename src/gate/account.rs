@@ -46,14 +46,9 @@ pub(super) fn show(answers: Answers<'_>, application: &Rc<Application>, moment: 
 pub(super) fn change(answers: Answers<'_>, application: &Rc<Application>, moment: Moment) -> Step {
     let Some(encoding) = Encoding::of(answers.request) else { return answers.failure(LoginError::UnsupportedMediaType.into()) };
     let mut visit = Visit::of(&answers, application, moment);
-    if encoding == Encoding::Form {
-        if !visit.is_ours {
-            return answers.failure(LoginError::CrossSite.into());
-        }
-        if let (None, Err(reason)) = (&visit.pending, &visit.session) {
-            let raw_path = answers.request.path().unwrap_or_default();
-            return answers.turn_away(application, raw_path, reason);
-        }
+    if let (Encoding::Form, None, Err(reason)) = (encoding, &visit.pending, &visit.session) {
+        let raw_path = answers.request.path().unwrap_or_default();
+        return answers.turn_away(application, raw_path, reason);
     }
     coroutine::start(moment, |calls| async move {
         let reply = visit.change(&calls, encoding).await;

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and so do its helpers"
 )]
 
+mod account;
 mod bodies;
 mod bytes;
 mod configurations;
