@@ -17,7 +17,7 @@ use crate::store::{Act, AdminError, Imported, Search, StoreError};
 
 pub(super) async fn create(connection: &mut Connection, pool: &str, draft: &Draft, by: &By, now: Moment) -> Result<Account, AdminError> {
     let account = make(connection, pool, draft, now).await?;
-    let detail = json!({"external_id": draft.external_id, "identities": draft.identities.len()});
+    let detail = json!({"identities": draft.identities.len()});
     audit::record(connection, &by.entry(pool, Action::UserCreated, Some(account.id), detail), now).await?;
     Ok(account)
 }
@@ -162,8 +162,12 @@ pub(super) async fn search(connection: &mut Connection, search: &Search) -> Resu
              ORDER BY id LIMIT $7"
         }
         (Some(_), true) => {
-            "SELECT * FROM users WHERE pool = $1 AND id > $2 AND ($3 = '' OR state = $3)
-                 AND (external_id = $4 OR username = $4 OR email = $5 OR phone_number = $6)
+            // Each of the inner ones has its index; with OR, SQLite would read the pool in the order of the ids.
+            "SELECT * FROM users WHERE id > $2 AND ($3 = '' OR state = $3) AND id IN (
+                 SELECT id FROM users WHERE pool = $1 AND external_id = $4
+                 UNION SELECT id FROM users WHERE pool = $1 AND username = $4
+                 UNION SELECT id FROM users WHERE pool = $1 AND email = $5
+                 UNION SELECT id FROM users WHERE pool = $1 AND phone_number = $6)
              ORDER BY id LIMIT $7"
         }
         (Some(_), false) => {

@@ -107,7 +107,7 @@ async fn the_log_is_read_page_by_page_and_by_time<S: AdminStore>(desk: Desk<S>) 
 async fn the_log_holds_no_personal_data<S: AdminStore>(desk: Desk<S>) {
     let user = desk
         .create(json!({
-            "name": "CANARY", "username": "CANARY", "email": "canary@example.com", "phone_number": "13800138000", "password": "CANARY-CANARY",
+            "name": "CANARY", "username": "CANARY", "external_id": "CANARY", "email": "canary@example.com", "phone_number": "13800138000", "password": "CANARY-CANARY",
             "identities": [{"platform": "main", "app_id": "wx0000000000000001", "openid": "CANARY", "unionid": "CANARY"}],
         }))
         .await;
