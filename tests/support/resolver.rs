@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::net::TcpSocket;
@@ -100,6 +100,7 @@ impl Resolver {
 
     /// Ends all sessions of this user.
     pub async fn sign_out_everywhere(&self, sub: &str) {
-        self.ask("POST", &format!("/v1/users/{sub}/revoke-sessions"), None).await.assert_status(204);
+        let change = json!({ "pool": "default", "application": "support" });
+        self.ask("POST", &format!("/v1/users/{sub}/revoke-sessions"), Some(&change)).await.assert_status(204);
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use resolver_api::{Candidate, CodeSent, LoginRequest, PendingLogin, Proof, ProofMethod, Question, SendCodeAnswer};
+use resolver_api::{Candidate, CodeSent, LoginRequest, PendingLogin, Proof, ProofMethod, Question, RefusalReason, SendCodeAnswer};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -77,6 +77,49 @@ pub struct Code {
 #[derive(Clone, PartialEq, Eq)]
 pub struct PendingToken(String);
 
+/// What an answer has proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proved {
+    /// That its person means this one of the candidates.
+    Chosen(UserId),
+    /// That this account is theirs, in the given way.
+    Owned(UserId, ProofMethod),
+    /// That they want a new account.
+    New,
+}
+
+/// How a pending login ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// In this account, with every identity that nobody has. `is_choice`: another account has one of them, and keeps it.
+    SignIn {
+        /// The account.
+        user: UserId,
+        /// Whether it was chosen among several.
+        is_choice: bool,
+    },
+    /// In a new account.
+    Create,
+    /// Without a session.
+    Refuse(RefusalReason),
+}
+
+/// How a pending login ends, when its identities belong to `by_openid` and `by_unionid` by now: never by taking an identity from
+/// somebody who has it.
+pub fn end(proved: Proved, by_openid: Option<UserId>, by_unionid: Option<UserId>, may_create: bool) -> End {
+    let has_other = |user| [by_openid, by_unionid].into_iter().flatten().any(|holder| holder != user);
+    let sign_in = |user, is_choice| End::SignIn { user, is_choice };
+    match (proved, by_openid.or(by_unionid)) {
+        (Proved::Chosen(user), _) if [by_openid, by_unionid].contains(&Some(user)) => sign_in(user, has_other(user)),
+        (Proved::Owned(user, _), _) if !has_other(user) => sign_in(user, false),
+        (Proved::New, None) if may_create => End::Create,
+        (Proved::New, None) => End::Refuse(RefusalReason::RegistrationClosed),
+        // It was made a moment ago, in another window.
+        (Proved::New, Some(user)) if !has_other(user) => sign_in(user, false),
+        _ => End::Refuse(RefusalReason::IdentityTaken),
+    }
+}
+
 impl Pending {
     /// A login whose identities belong to the accounts `candidates`.
     pub fn choose(login: &Login, candidates: Vec<UserId>, now: Moment) -> Self {
@@ -129,6 +172,14 @@ impl Pending {
         matches!(&self.asked, Asked::Bind { may_create: true, .. })
     }
 
+    /// What the person was told of the code with this digest, if it was the last one, and whether an account has its address.
+    pub fn find_code(&self, digest: &str) -> Option<(CodeSent, bool)> {
+        match &self.asked {
+            Asked::Bind { code: Some(code), .. } if code.digest == digest => Some((code.sent.clone(), code.account.is_some())),
+            _ => None,
+        }
+    }
+
     /// Whether a code may be sent by this method now; if not, what to answer.
     pub fn check_send(&self, method: ProofMethod, now: Moment) -> Result<(), SendCodeAnswer> {
         let Asked::Bind { codes_sent, code, .. } = &self.asked else {
@@ -161,13 +212,14 @@ impl Pending {
         sent
     }
 
-    /// The account that the code with this digest proves. The time it takes tells nothing.
-    pub fn proved_by_code(&self, digest: &str, now: Moment) -> Option<UserId> {
+    /// What the code with this digest proves. The time it takes tells nothing.
+    pub fn proved_by_code(&self, digest: &str, now: Moment) -> Option<Proved> {
         let Asked::Bind { code: Some(code), .. } = &self.asked else {
             return None;
         };
         let is_right: bool = code.digest.as_bytes().ct_eq(digest.as_bytes()).into();
-        code.account.filter(|_| is_right && now.seconds() < code.sent.expires_at)
+        let account = code.account.filter(|_| is_right && now.seconds() < code.sent.expires_at);
+        account.map(|account| Proved::Owned(account, code.sent.method))
     }
 
     /// Counts a wrong answer, and tells how many are left.
@@ -288,6 +340,10 @@ mod tests {
         pending.code_sent(ProofMethod::PhoneCode, "+86138****8000".into(), digest, account, now)
     }
 
+    fn proved(account: UserId) -> Option<Proved> {
+        Some(Proved::Owned(account, ProofMethod::PhoneCode))
+    }
+
     fn token() -> PendingToken {
         PendingToken::parse("AAAAAAAAAAAAAAAAAAAAAA").unwrap()
     }
@@ -338,7 +394,7 @@ mod tests {
         let digest = |code: &str| token().digest_of_code(code);
         assert_eq!(pending.proved_by_code(&digest("123456"), at(0)), None, "none was sent");
         send(&mut pending, "123456", Some(A), at(0));
-        assert_eq!(pending.proved_by_code(&digest("123456"), at(299)), Some(A));
+        assert_eq!(pending.proved_by_code(&digest("123456"), at(299)), proved(A));
         assert_eq!(pending.proved_by_code(&digest("123456"), at(300)), None);
         assert_eq!(pending.proved_by_code(&digest("123457"), at(0)), None);
         let other = PendingToken::parse("BAAAAAAAAAAAAAAAAAAAAA").unwrap();
@@ -346,7 +402,43 @@ mod tests {
 
         send(&mut pending, "654321", Some(B), at(60));
         assert_eq!(pending.proved_by_code(&digest("123456"), at(61)), None);
-        assert_eq!(pending.proved_by_code(&digest("654321"), at(61)), Some(B));
+        assert_eq!(pending.proved_by_code(&digest("654321"), at(61)), proved(B));
+    }
+
+    #[test]
+    fn nobody_loses_an_identity_by_somebody_elses_answer() {
+        let (chosen, owned) = (Proved::Chosen(A), Proved::Owned(A, ProofMethod::Password));
+        let sign_in = |user| End::SignIn { user, is_choice: false };
+        let taken = End::Refuse(RefusalReason::IdentityTaken);
+        let table = [
+            // As it was when it was asked.
+            (chosen, Some(A), Some(B), End::SignIn { user: A, is_choice: true }),
+            (chosen, Some(B), Some(A), End::SignIn { user: A, is_choice: true }),
+            (owned, None, None, sign_in(A)),
+            (Proved::New, None, None, End::Create),
+            // The other account has lost its identity, or was merged into this one.
+            (chosen, Some(A), None, sign_in(A)),
+            (chosen, None, Some(A), sign_in(A)),
+            (chosen, Some(A), Some(A), sign_in(A)),
+            // The account has lost its own.
+            (chosen, Some(B), Some(B), taken),
+            (chosen, None, Some(B), taken),
+            (chosen, None, None, taken),
+            // Somebody has the identity by now.
+            (owned, Some(A), None, sign_in(A)),
+            (owned, Some(A), Some(A), sign_in(A)),
+            (owned, Some(B), None, taken),
+            (owned, None, Some(B), taken),
+            (owned, Some(A), Some(B), taken),
+            (Proved::New, Some(B), None, sign_in(B)),
+            (Proved::New, None, Some(B), sign_in(B)),
+            (Proved::New, Some(B), Some(B), sign_in(B)),
+            (Proved::New, Some(A), Some(B), taken),
+        ];
+        for (proved, by_openid, by_unionid, expected) in table {
+            assert_eq!(end(proved, by_openid, by_unionid, true), expected, "{proved:?} {by_openid:?} {by_unionid:?}");
+        }
+        assert_eq!(end(Proved::New, None, None, false), End::Refuse(RefusalReason::RegistrationClosed));
     }
 
     #[test]

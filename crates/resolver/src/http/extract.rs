@@ -68,6 +68,19 @@ impl<S: Send + Sync, T: InPath> FromRequestParts<S> for PathId<T> {
     }
 }
 
+/// Two parts of the path.
+pub(super) struct PathIds<A, B>(pub(super) A, pub(super) B);
+
+impl<S: Send + Sync, A: InPath, B: InPath> FromRequestParts<S> for PathIds<A, B> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let texts = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((first, second)) = texts.map_err(|_| Failure::NotFound("no such path"))?;
+        Ok(Self(A::parse(&first)?, B::parse(&second)?))
+    }
+}
+
 impl InPath for IdempotencyKey {
     fn parse(text: &str) -> Result<Self, Failure> {
         Self::parse(text).ok_or_else(|| Failure::InvalidRequest(format!("idempotency_key in the path: expected {}", Self::EXPECTED)))

@@ -7,6 +7,7 @@ mod health;
 mod in_flight;
 mod logins;
 pub mod openapi;
+mod own_account;
 mod problem;
 mod revocations;
 mod users;
@@ -36,7 +37,9 @@ pub fn app<S: AdminStore>(state: Arc<AppState<S>>) -> Router {
         .route("/v1/logins/{idempotency_key}", get(logins::find::<S>))
         .route("/v1/sessions/{session_id}/revoke", post(revocations::revoke_session::<S>))
         .route("/v1/revocations", get(revocations::list::<S>))
-        .route("/v1/users/{user_id}/revoke-sessions", post(users::revoke_sessions::<S>))
+        .route("/v1/users/{user_id}", get(own_account::view::<S>))
+        .route("/v1/users/{user_id}/identities/{id}/unlink", post(own_account::unlink::<S>))
+        .route("/v1/users/{user_id}/revoke-sessions", post(own_account::revoke_sessions::<S>))
         .route("/v1/users/{user_id}/disable", post(users::disable::<S>))
         .route("/v1/users/{user_id}/enable", post(users::enable::<S>))
         .route_layer(from_fn_with_state(in_flight.clone(), in_flight::limit))

@@ -5,7 +5,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::admin::AdminApi;
-use super::{health, logins, revocations, users};
+use super::{health, logins, own_account, revocations, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,7 +18,9 @@ use super::{health, logins, revocations, users};
         logins::find,
         revocations::revoke_session,
         revocations::list,
-        users::revoke_sessions,
+        own_account::view,
+        own_account::unlink,
+        own_account::revoke_sessions,
         users::disable,
         users::enable,
         health::is_up,

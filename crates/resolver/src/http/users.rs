@@ -12,30 +12,6 @@ use crate::ids::UserId;
 use crate::state::AppState;
 use crate::store::Store;
 
-/// Sign a user out everywhere
-///
-/// Every session that the user has now ends at every filter, as soon as it reads the feed.
-#[utoipa::path(
-    post,
-    path = "/v1/users/{user_id}/revoke-sessions",
-    tag = "users",
-    operation_id = "revokeUserSessions",
-    params(("user_id" = String, Path, description = "The user's `sub`")),
-    responses(
-        (status = 204, description = "Ended"),
-        (status = 401, description = "`/problems/unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "`/problems/not-found`: nobody has this id", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`/problems/overloaded`, `/problems/timed-out` or `/problems/store-unavailable`; see `Retry-After`", body = Problem, content_type = "application/problem+json"),
-    ),
-)]
-pub(super) async fn revoke_sessions<S: Store>(
-    State(state): State<Arc<AppState<S>>>,
-    PathId(user): PathId<UserId>,
-) -> Result<StatusCode, Failure> {
-    let is_known = state.store.revoke_user_sessions(user, state.limits.longest_session, state.clock.now()).await?;
-    finish(is_known, user, "signed out everywhere")
-}
-
 /// Disable a user
 ///
 /// Every session ends like in `revoke-sessions`, and further logins are refused with `user_disabled`.

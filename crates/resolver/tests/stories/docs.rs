@@ -1,6 +1,6 @@
 //! The examples of `docs/resolver-api.md` are what both sides say, and `docs/admin-api.md` leaves nothing out.
 
-use resolver_api::{LoginOutcome, LoginRequest, Problem, RevocationFeed, RevokeSession};
+use resolver_api::{AccountChange, AccountView, LoginOutcome, LoginRequest, Problem, RevocationFeed, RevokeSession, UnlinkAnswer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -39,6 +39,9 @@ fn the_examples_of_the_manual_are_right() {
         match kind {
             "LoginRequest" => drop(Login::parse(check::<LoginRequest>(&example)).unwrap()),
             "LoginOutcome" => drop(check::<LoginOutcome>(&example)),
+            "AccountView" => drop(check::<AccountView>(&example)),
+            "AccountChange" => drop(check::<AccountChange>(&example)),
+            "UnlinkAnswer" => drop(check::<UnlinkAnswer>(&example)),
             "RevokeSession" => drop(check::<RevokeSession>(&example)),
             "RevocationFeed" => drop(check::<RevocationFeed>(&example)),
             "Problem" => drop(check::<Problem>(&example)),
@@ -46,7 +49,7 @@ fn the_examples_of_the_manual_are_right() {
         }
         seen += 1;
     }
-    assert_eq!(seen, 8);
+    assert_eq!(seen, 11);
 }
 
 #[test]

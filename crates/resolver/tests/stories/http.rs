@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
-use resolver_api::{LoginOutcome, LoginRequest, Problem, RevocationFeed};
+use resolver_api::{AccountChange, LoginOutcome, LoginRequest, Problem, RevocationFeed};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -168,7 +168,9 @@ async fn without_an_accepted_token_nothing_is_answered() {
         ("GET", format!("/v1/logins/{key}")),
         ("POST", "/v1/sessions/AAAAAAAAAAAAAAAAAAAAAA/revoke".to_owned()),
         ("GET", "/v1/revocations".to_owned()),
+        ("GET", "/v1/users/01a202d5-f36e-7a22-8e78-c33ff9921c9e?pool=default".to_owned()),
         ("POST", "/v1/users/01a202d5-f36e-7a22-8e78-c33ff9921c9e/revoke-sessions".to_owned()),
+        ("POST", "/v1/users/01a202d5-f36e-7a22-8e78-c33ff9921c9e/identities/01a202d5-f36e-7a22-8e78-c33ff9921c9e/unlink".to_owned()),
         ("POST", "/v1/users/01a202d5-f36e-7a22-8e78-c33ff9921c9e/disable".to_owned()),
         ("POST", "/v1/users/01a202d5-f36e-7a22-8e78-c33ff9921c9e/enable".to_owned()),
     ];
@@ -299,7 +301,8 @@ async fn an_administrator_signs_out_disables_and_enables_a_user() {
     let login = async || resolver.post("/v1/logins", &pc("o-1")).await.json::<LoginOutcome>();
     let before = signed_in(login().await);
     let user = before.user;
-    let act = async |act: &str| resolver.post(&format!("/v1/users/{user}/{act}"), &()).await.status;
+    let change = AccountChange { pool: "default".into(), application: "shop".into(), client_address: None };
+    let act = async |act: &str| resolver.post(&format!("/v1/users/{user}/{act}"), &change).await.status;
 
     assert_eq!(act("revoke-sessions").await, StatusCode::NO_CONTENT);
     let feed: RevocationFeed = resolver.get("/v1/revocations").await.json();
@@ -316,7 +319,7 @@ async fn an_administrator_signs_out_disables_and_enables_a_user() {
 
     for nobody in ["01a202d5-f36e-7a22-8e78-c33ff9921c9e", "nobody", "%ff"] {
         for act in ["revoke-sessions", "disable", "enable"] {
-            let (status, kind, _) = resolver.post(&format!("/v1/users/{nobody}/{act}"), &()).await.problem();
+            let (status, kind, _) = resolver.post(&format!("/v1/users/{nobody}/{act}"), &change).await.problem();
             assert_eq!((status, &*kind), (404, "/problems/not-found"), "{nobody}");
         }
     }

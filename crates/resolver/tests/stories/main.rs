@@ -8,6 +8,7 @@
     reason = "a story that goes wrong ends; clippy allows it in tests, but not in what they share"
 )]
 
+mod account;
 mod admin;
 mod bench;
 mod conformance;

@@ -67,6 +67,32 @@ pub(crate) fn in_wechat(openid: &str) -> LoginRequest {
     }
 }
 
+/// A test of each of these stories, once over each database.
+macro_rules! over_both_databases {
+    ($($story:ident,)+) => {
+        mod on_sqlite {
+            $(
+                #[tokio::test]
+                async fn $story() {
+                    let (store, _keep) = $crate::support::sqlite().await;
+                    super::$story(store).await;
+                }
+            )+
+        }
+
+        mod on_postgres {
+            $(
+                #[tokio::test]
+                async fn $story() {
+                    let (store, _keep) = $crate::support::postgres().await;
+                    super::$story(store).await;
+                }
+            )+
+        }
+    };
+}
+pub(crate) use over_both_databases;
+
 /// What more WeChat tells of the person.
 pub(crate) trait With {
     fn unionid(self, unionid: &str) -> Self;

@@ -16,6 +16,7 @@ mod choices;
 mod identities;
 mod logins;
 mod outcomes;
+mod own_account;
 mod pending;
 mod policies;
 mod revocations;
