@@ -9,6 +9,7 @@ use clap::{Parser, ValueEnum};
 use sqlx::postgres::PgConnectOptions;
 
 use crate::admin::{Admins, AdminsError};
+use crate::delivery::DeliveryArgs;
 use crate::policy::{Binding, ConnectorPolicy, OnNoMatch, Registration};
 use crate::state::Limits;
 use crate::tokens::{TokenError, Tokens};
@@ -57,6 +58,10 @@ pub struct Args {
     /// What happens when no account was found
     #[arg(long, env = "WXGATE_RESOLVER_ON_NO_MATCH", value_name = "POLICY", default_value = "create")]
     pub on_no_match: OnNoMatch,
+
+    /// How codes go out
+    #[command(flatten)]
+    pub delivery: DeliveryArgs,
 
     /// The longest session.absolute_seconds of any filter: the revocation of a user is kept for so long
     #[arg(long, env = "WXGATE_RESOLVER_LONGEST_SESSION_SECONDS", value_name = "SECONDS", default_value_t = 31_536_000)]

@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use wxgate_resolver::admin::Admins;
 use wxgate_resolver::config::{ADMIN_TOKENS_VARIABLE, Args, Database, LogFormat, TOKENS_VARIABLE};
+use wxgate_resolver::delivery::{Delivery, Message, SMS_SECRET_VARIABLE, SMTP_URL_VARIABLE};
 use wxgate_resolver::store::{AdminStore, PostgresStore, SqliteStore};
 use wxgate_resolver::tokens::Tokens;
 use wxgate_resolver::{AppState, serve};
@@ -31,6 +32,9 @@ async fn run(args: Args) -> Result<(), Failure> {
     start_log(&args)?;
     let tokens = args.tokens(std::env::var(TOKENS_VARIABLE).ok().as_deref())?;
     let admins = args.admins(std::env::var(ADMIN_TOKENS_VARIABLE).ok().as_deref(), &tokens)?;
+    let variable = |name: &str| std::env::var(name).ok();
+    let delivery = args.delivery.delivery(variable(SMTP_URL_VARIABLE).as_deref(), variable(SMS_SECRET_VARIABLE).as_deref(), print)?;
+    delivery.report();
     // Before anything can be under way, so that no signal is missed.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let shutdown = async move {
@@ -40,8 +44,8 @@ async fn run(args: Args) -> Result<(), Failure> {
         }
     };
     match args.database.clone() {
-        Database::Sqlite(path) => run_on(SqliteStore::open(path).await?, &args, tokens, admins, shutdown).await,
-        Database::Postgres(options) => run_on(PostgresStore::open(*options).await?, &args, tokens, admins, shutdown).await,
+        Database::Sqlite(path) => run_on(SqliteStore::open(path).await?, &args, tokens, admins, delivery, shutdown).await,
+        Database::Postgres(options) => run_on(PostgresStore::open(*options).await?, &args, tokens, admins, delivery, shutdown).await,
     }
 }
 
@@ -50,6 +54,7 @@ async fn run_on<S: AdminStore>(
     args: &Args,
     tokens: Tokens,
     admins: Admins,
+    delivery: Delivery,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Failure> {
     let listener = TcpListener::bind(args.listen)
@@ -60,8 +65,15 @@ async fn run_on<S: AdminStore>(
     let mut state = AppState::new(store, tokens);
     state.admins = admins;
     state.default_policy = args.default_policy();
+    state.delivery = delivery;
     state.limits = args.limits();
     Ok(serve(listener, Arc::new(state), shutdown).await?)
+}
+
+/// Prints a code for whoever tries it out.
+fn print(message: &Message) {
+    // Nobody may be reading.
+    let _ = writeln!(std::io::stdout(), "code {} for {}", message.code.0, message.to.masked());
 }
 
 fn start_log(args: &Args) -> Result<(), Failure> {

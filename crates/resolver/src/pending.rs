@@ -8,9 +8,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::account::Account;
+use crate::address;
 use crate::clock::Moment;
 use crate::ids::{self, EntropyError, IdempotencyKey, UserId};
 use crate::login::Login;
+use crate::policy::ConnectorPolicy;
 
 /// How long a login waits for its person.
 pub const LIFETIME: Duration = Duration::from_secs(600);
@@ -26,6 +29,9 @@ pub const RESEND_AFTER: Duration = Duration::from_secs(60);
 
 /// The most codes that one pending login sends.
 pub const MOST_CODES: u32 = 5;
+
+/// The most codes that an address is sent within an hour.
+pub const MOST_CODES_AN_ADDRESS: u64 = 10;
 
 /// A login that waits for its person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,14 +112,14 @@ pub enum End {
 
 /// How a pending login ends, when its identities belong to `by_openid` and `by_unionid` by now: never by taking an identity from
 /// somebody who has it.
-pub fn end(proved: Proved, by_openid: Option<UserId>, by_unionid: Option<UserId>, may_create: bool) -> End {
+pub fn end(proved: Proved, by_openid: Option<UserId>, by_unionid: Option<UserId>, policy: &ConnectorPolicy) -> End {
     let has_other = |user| [by_openid, by_unionid].into_iter().flatten().any(|holder| holder != user);
     let sign_in = |user, is_choice| End::SignIn { user, is_choice };
     match (proved, by_openid.or(by_unionid)) {
         (Proved::Chosen(user), _) if [by_openid, by_unionid].contains(&Some(user)) => sign_in(user, has_other(user)),
         (Proved::Owned(user, _), _) if !has_other(user) => sign_in(user, false),
-        (Proved::New, None) if may_create => End::Create,
-        (Proved::New, None) => End::Refuse(RefusalReason::RegistrationClosed),
+        (Proved::New, None) if policy.may_create() => End::Create,
+        (Proved::New, None) => End::Refuse(policy.refusal()),
         // It was made a moment ago, in another window.
         (Proved::New, Some(user)) if !has_other(user) => sign_in(user, false),
         _ => End::Refuse(RefusalReason::IdentityTaken),
@@ -180,6 +186,14 @@ impl Pending {
         }
     }
 
+    /// Whose address the last code was sent to, if anybody's.
+    pub fn code_for(&self) -> Option<UserId> {
+        match &self.asked {
+            Asked::Bind { code: Some(code), .. } => code.account,
+            _ => None,
+        }
+    }
+
     /// Whether a code may be sent by this method now; if not, what to answer.
     pub fn check_send(&self, method: ProofMethod, now: Moment) -> Result<(), SendCodeAnswer> {
         let Asked::Bind { codes_sent, code, .. } = &self.asked else {
@@ -229,8 +243,19 @@ impl Pending {
     }
 }
 
-/// The id of the candidate at this place.
-pub fn candidate_id(place: usize) -> String {
+/// The account at this place, as it is shown to somebody who may not be its person.
+pub fn candidate(place: usize, account: &Account) -> Candidate {
+    Candidate {
+        id: candidate_id(place),
+        name: account.name.value.as_deref().map(address::mask_name),
+        phone_number: account.phone_number.as_ref().map(|phone| address::mask_phone(&phone.number)),
+        email: account.email.as_ref().map(|email| address::mask_email(&email.address)),
+        created_at: account.created_at,
+        last_login_at: account.last_auth_time,
+    }
+}
+
+fn candidate_id(place: usize) -> String {
     (place + 1).to_string()
 }
 
@@ -303,6 +328,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::policy::Registration;
 
     const A: UserId = Uuid::from_u128(0xa);
     const B: UserId = Uuid::from_u128(0xb);
@@ -410,6 +436,7 @@ mod tests {
         let (chosen, owned) = (Proved::Chosen(A), Proved::Owned(A, ProofMethod::Password));
         let sign_in = |user| End::SignIn { user, is_choice: false };
         let taken = End::Refuse(RefusalReason::IdentityTaken);
+        let open = ConnectorPolicy::default();
         let table = [
             // As it was when it was asked.
             (chosen, Some(A), Some(B), End::SignIn { user: A, is_choice: true }),
@@ -436,9 +463,10 @@ mod tests {
             (Proved::New, Some(A), Some(B), taken),
         ];
         for (proved, by_openid, by_unionid, expected) in table {
-            assert_eq!(end(proved, by_openid, by_unionid, true), expected, "{proved:?} {by_openid:?} {by_unionid:?}");
+            assert_eq!(end(proved, by_openid, by_unionid, &open), expected, "{proved:?} {by_openid:?} {by_unionid:?}");
         }
-        assert_eq!(end(Proved::New, None, None, false), End::Refuse(RefusalReason::RegistrationClosed));
+        let closed = ConnectorPolicy { registration: Registration::Closed, ..open };
+        assert_eq!(end(Proved::New, None, None, &closed), End::Refuse(RefusalReason::RegistrationClosed));
     }
 
     #[test]

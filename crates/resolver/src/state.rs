@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::admin::Admins;
 use crate::clock::Clock;
+use crate::delivery::Delivery;
 use crate::password::Passwords;
 use crate::policy::ConnectorPolicy;
 use crate::tokens::Tokens;
@@ -21,6 +22,8 @@ pub struct AppState<S> {
     pub passwords: Passwords,
     /// The policy of a connector that has none of its own.
     pub default_policy: ConnectorPolicy,
+    /// How codes go out.
+    pub delivery: Delivery,
     /// What time it is.
     pub clock: Clock,
     /// How much, and how long.
@@ -48,6 +51,7 @@ impl<S> AppState<S> {
             tokens,
             admins: Admins::default(),
             passwords: Passwords::default(),
+            delivery: Delivery::none(),
             default_policy: ConnectorPolicy::default(),
             clock: Clock::system(),
             limits: Limits::default(),

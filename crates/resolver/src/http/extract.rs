@@ -68,19 +68,6 @@ impl<S: Send + Sync, T: InPath> FromRequestParts<S> for PathId<T> {
     }
 }
 
-/// Two parts of the path.
-pub(super) struct PathIds<A, B>(pub(super) A, pub(super) B);
-
-impl<S: Send + Sync, A: InPath, B: InPath> FromRequestParts<S> for PathIds<A, B> {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let texts = Path::<(String, String)>::from_request_parts(parts, state).await;
-        let Path((first, second)) = texts.map_err(|_| Failure::NotFound("no such path"))?;
-        Ok(Self(A::parse(&first)?, B::parse(&second)?))
-    }
-}
-
 impl InPath for IdempotencyKey {
     fn parse(text: &str) -> Result<Self, Failure> {
         Self::parse(text).ok_or_else(|| Failure::InvalidRequest(format!("idempotency_key in the path: expected {}", Self::EXPECTED)))
@@ -118,4 +105,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
             Err(_) => Err(Failure::InvalidRequest("query: expected each parameter at most once, in UTF-8".to_owned())),
         }
     }
+}
+
+/// Checks a `client_address`: it goes into the audit log.
+pub(super) fn check_client_address(address: Option<&str>) -> Result<(), Failure> {
+    let is_plain = |address: &str| address.chars().count() <= 64 && !address.chars().any(char::is_control);
+    if address.is_none_or(is_plain) {
+        return Ok(());
+    }
+    Err(Failure::InvalidRequest("client_address: expected at most 64 characters, none of them a control character".to_owned()))
 }

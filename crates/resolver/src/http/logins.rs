@@ -58,25 +58,30 @@ pub(super) async fn create<S: Store>(
 /// The one line of a login. What WeChat calls the person, and by which name, is nobody's business here.
 fn report(login: &Login, answer: &Result<Answer, LoginError>) {
     let (outcome, user) = match answer {
-        Ok(Answer { outcome: LoginOutcome::SignedIn { user, new_user, .. }, .. }) => {
-            (if *new_user { "registered" } else { "signed_in" }, user.id.as_str())
-        }
-        Ok(Answer { outcome: LoginOutcome::ProfileRequired, .. }) => ("profile_required", ""),
-        Ok(Answer { outcome: LoginOutcome::ChooseAccount { .. }, .. }) => ("choose_account", ""),
-        Ok(Answer { outcome: LoginOutcome::BindAccount { .. }, .. }) => ("bind_account", ""),
-        Ok(Answer { outcome: LoginOutcome::Refused { reason }, .. }) => match reason {
-            RefusalReason::NoMatch => ("refused_no_match", ""),
-            RefusalReason::IdentityTaken => ("refused_identity_taken", ""),
-            RefusalReason::RegistrationClosed => ("refused_registration_closed", ""),
-            RefusalReason::UserDisabled => ("refused_user_disabled", ""),
-            RefusalReason::Policy => ("refused_policy", ""),
-        },
+        Ok(answer) => name(&answer.outcome),
         Err(LoginError::KeyReused) => ("key_reused", ""),
         Err(LoginError::Store(_)) => ("store_failed", ""),
     };
     let is_replay = answer.as_ref().is_ok_and(|answer| answer.is_replay);
     let request = login.request();
     tracing::info!(outcome, user, connector = request.connector, application = request.application, is_replay, "login");
+}
+
+/// An outcome's name in the log, and the user who was signed in.
+pub(super) fn name(outcome: &LoginOutcome) -> (&'static str, &str) {
+    match outcome {
+        LoginOutcome::SignedIn { user, new_user, .. } => (if *new_user { "registered" } else { "signed_in" }, user.id.as_str()),
+        LoginOutcome::ProfileRequired => ("profile_required", ""),
+        LoginOutcome::ChooseAccount { .. } => ("choose_account", ""),
+        LoginOutcome::BindAccount { .. } => ("bind_account", ""),
+        LoginOutcome::Refused { reason } => match reason {
+            RefusalReason::NoMatch => ("refused_no_match", ""),
+            RefusalReason::IdentityTaken => ("refused_identity_taken", ""),
+            RefusalReason::RegistrationClosed => ("refused_registration_closed", ""),
+            RefusalReason::UserDisabled => ("refused_user_disabled", ""),
+            RefusalReason::Policy => ("refused_policy", ""),
+        },
+    }
 }
 
 /// How long to wait.

@@ -8,6 +8,7 @@ mod in_flight;
 mod logins;
 pub mod openapi;
 mod own_account;
+mod pending;
 mod problem;
 mod revocations;
 mod users;
@@ -35,6 +36,9 @@ pub fn app<S: AdminStore>(state: Arc<AppState<S>>) -> Router {
     let guarded = Router::new()
         .route("/v1/logins", post(logins::create::<S>))
         .route("/v1/logins/{idempotency_key}", get(logins::find::<S>))
+        .route("/v1/pending-logins/{pending}", get(pending::find::<S>))
+        .route("/v1/pending-logins/{pending}/code", post(pending::send_code::<S>))
+        .route("/v1/pending-logins/{pending}/finish", post(pending::finish::<S>))
         .route("/v1/sessions/{session_id}/revoke", post(revocations::revoke_session::<S>))
         .route("/v1/revocations", get(revocations::list::<S>))
         .route("/v1/users/{user_id}", get(own_account::view::<S>))

@@ -5,7 +5,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::admin::AdminApi;
-use super::{health, logins, own_account, revocations, users};
+use super::{health, logins, own_account, pending, revocations, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -16,6 +16,9 @@ use super::{health, logins, own_account, revocations, users};
     paths(
         logins::create,
         logins::find,
+        pending::find,
+        pending::send_code,
+        pending::finish,
         revocations::revoke_session,
         revocations::list,
         own_account::view,

@@ -9,7 +9,7 @@ use resolver_api::{AccountChange, AccountView, Problem, UnlinkAnswer};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::extract::{JsonBody, PathId, PathIds, QueryOf};
+use super::extract::{JsonBody, PathId, PathIds, QueryOf, check_client_address};
 use super::problem::Failure;
 use crate::ids::UserId;
 use crate::state::AppState;
@@ -77,6 +77,7 @@ pub(super) async fn unlink<S: Store>(
     PathIds(user, linked): PathIds<UserId, Uuid>,
     JsonBody(change): JsonBody<AccountChange>,
 ) -> Result<Json<UnlinkAnswer>, Failure> {
+    check_client_address(change.client_address.as_deref())?;
     let unlinked = state.store.unlink(user, linked, &change, state.limits.longest_session, state.clock.now()).await?;
     let answer = match unlinked {
         Some(UnlinkAnswer::Unlinked) => "unlinked",
@@ -112,6 +113,7 @@ pub(super) async fn revoke_sessions<S: Store>(
     PathId(user): PathId<UserId>,
     JsonBody(change): JsonBody<AccountChange>,
 ) -> Result<StatusCode, Failure> {
+    check_client_address(change.client_address.as_deref())?;
     let is_known = state.store.sign_out_everywhere(user, &change, state.limits.longest_session, state.clock.now()).await?;
     tracing::info!(answer = if is_known { "signed_out_everywhere" } else { "not_found" }, %user, application = change.application, "revoke sessions");
     if is_known { Ok(StatusCode::NO_CONTENT) } else { Err(NOBODY) }

@@ -30,6 +30,8 @@ pub(super) enum Failure {
     AdminNotEnabled,
     /// What is there forbids what an administrator asked for.
     Conflict(Conflict),
+    /// Another answer has ended the pending login.
+    FinishedOtherwise,
     /// Too many requests are being worked on.
     Overloaded,
     /// The request took too long.
@@ -132,6 +134,12 @@ impl Failure {
                 let (kind, title, detail) = conflict.words();
                 (StatusCode::CONFLICT, kind, title, Some(detail))
             }
+            Self::FinishedOtherwise => (
+                StatusCode::CONFLICT,
+                "finished-otherwise",
+                "Another answer has ended the login",
+                Some("the login was finished by another answer than this one".to_owned()),
+            ),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Too many requests at once", None),
             Self::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "timed-out", "The request took too long", None),
             Self::Store(StoreError::Busy) => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Too many requests at once", None),

@@ -10,6 +10,7 @@ mod admin;
 mod cursor;
 mod error;
 mod own_account;
+mod pending;
 mod postgres;
 mod sqlite;
 
@@ -27,6 +28,7 @@ use crate::policy::{ConnectorPolicy, StoredPolicy};
 pub use admin::{Act, AdminError, AdminStore, IdentityChange, Imported, Search};
 pub use error::{LoginError, StoreError};
 pub use own_account::AccountStore;
+pub use pending::{Answered, Checked, CodeRequest, CodeRequested, FinishError, PendingStore, StoredPassword, Waiting};
 pub use postgres::{PostgresOpenError, PostgresStore};
 pub use sqlite::{SqliteOpenError, SqliteStore};
 
@@ -39,7 +41,7 @@ pub const REVOCATION_PAGE: usize = 500;
 /// Users, identities, the outcomes of recent logins, revocations.
 ///
 /// Text is compared byte for byte, never folded and never trimmed.
-pub trait Store: AccountStore + Send + Sync + 'static {
+pub trait Store: PendingStore + AccountStore + Send + Sync + 'static {
     /// Decides a login by [`decide`](crate::login::decide) and does what was decided, or answers what was decided for its key before.
     /// `default` is the policy of a connector that has none of its own.
     fn login(&self, login: &Login, default: &ConnectorPolicy, now: Moment) -> impl Future<Output = Result<Answer, LoginError>> + Send;

@@ -1,6 +1,9 @@
 //! The examples of `docs/resolver-api.md` are what both sides say, and `docs/admin-api.md` leaves nothing out.
 
-use resolver_api::{AccountChange, AccountView, LoginOutcome, LoginRequest, Problem, RevocationFeed, RevokeSession, UnlinkAnswer};
+use resolver_api::{
+    AccountChange, AccountView, FinishAnswer, FinishLogin, LoginOutcome, LoginRequest, PendingLogin, Problem, RevocationFeed,
+    RevokeSession, SendCode, SendCodeAnswer, UnlinkAnswer,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -39,6 +42,11 @@ fn the_examples_of_the_manual_are_right() {
         match kind {
             "LoginRequest" => drop(Login::parse(check::<LoginRequest>(&example)).unwrap()),
             "LoginOutcome" => drop(check::<LoginOutcome>(&example)),
+            "PendingLogin" => drop(check::<PendingLogin>(&example)),
+            "SendCode" => drop(check::<SendCode>(&example)),
+            "SendCodeAnswer" => drop(check::<SendCodeAnswer>(&example)),
+            "FinishLogin" => drop(check::<FinishLogin>(&example)),
+            "FinishAnswer" => drop(check::<FinishAnswer>(&example)),
             "AccountView" => drop(check::<AccountView>(&example)),
             "AccountChange" => drop(check::<AccountChange>(&example)),
             "UnlinkAnswer" => drop(check::<UnlinkAnswer>(&example)),
@@ -49,7 +57,7 @@ fn the_examples_of_the_manual_are_right() {
         }
         seen += 1;
     }
-    assert_eq!(seen, 11);
+    assert_eq!(seen, 18);
 }
 
 #[test]

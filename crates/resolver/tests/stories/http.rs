@@ -166,6 +166,9 @@ async fn without_an_accepted_token_nothing_is_answered() {
     let paths = [
         ("POST", "/v1/logins".to_owned()),
         ("GET", format!("/v1/logins/{key}")),
+        ("GET", "/v1/pending-logins/AAAAAAAAAAAAAAAAAAAAAA".to_owned()),
+        ("POST", "/v1/pending-logins/AAAAAAAAAAAAAAAAAAAAAA/code".to_owned()),
+        ("POST", "/v1/pending-logins/AAAAAAAAAAAAAAAAAAAAAA/finish".to_owned()),
         ("POST", "/v1/sessions/AAAAAAAAAAAAAAAAAAAAAA/revoke".to_owned()),
         ("GET", "/v1/revocations".to_owned()),
         ("GET", "/v1/users/01a202d5-f36e-7a22-8e78-c33ff9921c9e?pool=default".to_owned()),

@@ -20,6 +20,7 @@ mod http;
 mod logs;
 mod model;
 mod openapi;
+mod pending;
 mod postgres;
 mod program;
 mod sqlite;

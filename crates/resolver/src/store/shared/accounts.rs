@@ -4,8 +4,9 @@ use sqlx::Row as _;
 
 use super::{Connection, Row, from_sql, parse_uuid, to_sql};
 use crate::account::{Account, Email, PasswordHash, PhoneNumber, Sourced, State};
+use crate::address::Address;
 use crate::ids::UserId;
-use crate::store::StoreError;
+use crate::store::{StoreError, StoredPassword};
 
 pub(super) async fn find(connection: &mut Connection, user: UserId) -> Result<Option<Account>, StoreError> {
     let row: Option<Row> = sqlx::query("SELECT * FROM users WHERE id = $1").bind(user.to_string()).fetch_optional(connection).await?;
@@ -18,26 +19,42 @@ pub(super) async fn find_present(connection: &mut Connection, user: UserId) -> R
     Ok(account.filter(|account| matches!(account.state, State::Active | State::Disabled)))
 }
 
-/// The active accounts of the pool whose person has proved to have this phone number; two stand for many.
-pub(super) async fn find_by_verified_phone_number(
-    connection: &mut Connection,
-    pool: &str,
-    number: &str,
-) -> Result<Vec<UserId>, StoreError> {
-    let ids: Vec<String> = sqlx::query_scalar(
-        "SELECT id FROM users WHERE pool = $1 AND phone_number = $2 AND is_phone_number_verified = TRUE AND state = 'active' LIMIT 2",
-    )
-    .bind(pool)
-    .bind(number)
-    .fetch_all(connection)
-    .await?;
+/// The active accounts of the pool whose person has proved to have this address; two stand for many.
+pub(super) async fn find_by_address(connection: &mut Connection, pool: &str, address: &Address) -> Result<Vec<UserId>, StoreError> {
+    let statement = match address {
+        Address::Phone(_) => {
+            "SELECT id FROM users WHERE pool = $1 AND phone_number = $2 AND is_phone_number_verified = TRUE AND state = 'active' LIMIT 2"
+        }
+        Address::Email(_) => {
+            "SELECT id FROM users WHERE pool = $1 AND email = $2 AND is_email_verified = TRUE AND state = 'active' LIMIT 2"
+        }
+    };
+    let ids: Vec<String> = sqlx::query_scalar(statement).bind(pool).bind(address.as_str()).fetch_all(connection).await?;
     ids.iter().map(|id| parse_uuid(id)).collect()
 }
 
-/// The account, unless it is deleted or merged: those never change again.
-pub(super) async fn find_usable(connection: &mut Connection, user: UserId) -> Result<Option<Account>, StoreError> {
-    let account = find(connection, user).await?;
-    Ok(account.filter(|account| matches!(account.state, State::Active | State::Disabled)))
+/// The one active account of the pool with a password and this username, phone number or e-mail address.
+pub(super) async fn find_password(connection: &mut Connection, pool: &str, account: &str) -> Result<Option<StoredPassword>, StoreError> {
+    // PostgreSQL's text holds no U+0000.
+    if account.chars().any(char::is_control) {
+        return Ok(None);
+    }
+    let text = |address: Option<Address>| address.map(|address| address.as_str().to_owned());
+    let rows: Vec<Row> = sqlx::query(
+        "SELECT id, password_hash FROM users
+         WHERE pool = $1 AND (username = $2 OR phone_number = $3 OR email = $4) AND state = 'active' AND password_hash IS NOT NULL
+         LIMIT 2",
+    )
+    .bind(pool)
+    .bind(account.trim())
+    .bind(text(Address::phone(account)))
+    .bind(text(Address::email(account)))
+    .fetch_all(connection)
+    .await?;
+    match rows.as_slice() {
+        [row] => Ok(Some(StoredPassword { user: parse_uuid(row.try_get("id")?)?, hash: PasswordHash(row.try_get("password_hash")?) })),
+        _ => Ok(None),
+    }
 }
 
 pub(super) fn read(row: &Row) -> Result<Account, StoreError> {

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::identities::Known;
 use super::{Connection, accounts, audit, choices, identities, outcomes, pending, policies};
 use crate::account::{Account, State};
+use crate::address::Address;
 use crate::audit::{Action, Actor, Entry};
 use crate::clock::Moment;
 use crate::ids::{self, SessionId, UserId};
@@ -91,7 +92,7 @@ async fn first_login(
     let request = login.request();
     let policy = policies::of(connection, &request.pool, &request.connector, default).await?;
     let matches = match (policy.binding, &request.phone_number) {
-        (Binding::Field, Some(number)) => accounts::find_by_verified_phone_number(connection, &request.pool, number).await?,
+        (Binding::Field, Some(number)) => accounts::find_by_address(connection, &request.pool, &Address::Phone(number.clone())).await?,
         _ => Vec::new(),
     };
     match login::decide_first(&policy, &matches) {
@@ -115,7 +116,7 @@ async fn wait(connection: &mut Connection, pending: &Pending) -> Result<(String,
     Ok((token.as_str().to_owned(), pending.expires_at))
 }
 
-async fn refuse(
+pub(super) async fn refuse(
     connection: &mut Connection,
     login: &Login,
     reason: RefusalReason,

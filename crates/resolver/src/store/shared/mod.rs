@@ -13,6 +13,8 @@ mod admin_merge;
 mod admin_users;
 mod audit;
 mod choices;
+mod codes;
+mod finish;
 mod identities;
 mod logins;
 mod outcomes;
@@ -137,7 +139,7 @@ impl Store for Backend {
 
     async fn delete_expired(&self, now: Moment) -> Result<u64, StoreError> {
         let mut deleted = 0;
-        for sweep in [outcomes::SWEEP, pending::SWEEP, revocations::SWEEP] {
+        for sweep in [outcomes::SWEEP, pending::SWEEP, codes::SWEEP, revocations::SWEEP] {
             deleted += self.write(Repeat::Always, |scope| Box::pin(delete_some(scope.connection, sweep, now))).await?;
         }
         Ok(deleted)
