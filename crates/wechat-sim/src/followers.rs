@@ -85,6 +85,11 @@ impl AccountCodes {
         good.find(|(_, (ticket, _))| ticket == wanted).map(|(id, _)| id.as_str())
     }
 
+    /// Every code that is still good, with its id; the order says nothing.
+    pub(crate) fn good(&self, now: u64) -> impl Iterator<Item = (&str, &AccountCode)> {
+        self.by_id.iter().map(|(id, (_, code))| (id.as_str(), code)).filter(move |(_, code)| code.is_good(now))
+    }
+
     /// The ticket and the code of an id.
     pub(crate) fn find(&self, id: &str, now: u64) -> Option<&(String, AccountCode)> {
         self.by_id.get(id).filter(|(_, code)| code.is_good(now))

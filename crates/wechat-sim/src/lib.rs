@@ -31,6 +31,7 @@ mod mini_program;
 mod mobile_app;
 mod open_pages;
 mod params;
+mod phone_pages;
 mod push;
 mod qr_image;
 mod quirks;

@@ -24,6 +24,7 @@ use crate::faults::Fault;
 use crate::journal::JournalEntry;
 use crate::limits::Limits;
 use crate::open_pages::{self, Decision, ErrorPage, Outcome};
+use crate::phone_pages;
 use crate::push::PushError;
 use crate::quirks::Quirks;
 use crate::scans::ScanError;
@@ -34,6 +35,7 @@ use crate::world::{self, App, InvalidWorld, Person, PhoneNumber};
 pub(crate) fn routes() -> Router<Simulator> {
     Router::new()
         .merge(open_pages::phone_routes())
+        .merge(phone_pages::routes())
         .route("/sim/apps", get(list_apps))
         .route("/sim/apps/{appid}", put(put_app))
         .route("/sim/apps/{appid}/bind", post(bind_app))

@@ -146,7 +146,7 @@ impl Simulator {
 
     /// As [`Simulator::open_mini_program`], for a code that is known without its picture.
     pub fn open_target(&self, target: Target, person: &str) -> Result<Visit, ActError> {
-        self.with(|wechat| wechat.open(person, target, BY_CODE, None))
+        self.with(|wechat| wechat.open_by_code(person, target))
     }
 
     /// A mobile app opens a mini program of its own Open Platform account by the SDK.
@@ -177,12 +177,17 @@ impl Simulator {
 
 impl Wechat {
     /// Opens a page that is there; a trial or development version may have pages that were never released.
-    pub(crate) fn open(&mut self, person: &str, target: Target, scene_number: u16, from_app: Option<String>) -> Result<Visit, ActError> {
+    fn open(&mut self, person: &str, target: Target, scene_number: u16, from_app: Option<String>) -> Result<Visit, ActError> {
         let app = mini_program(self, &target.appid, person)?;
         if target.env_version == EnvVersion::Release && !app.pages.contains(&target.page) {
             return Err(ActError::NoSuchPage(target.page));
         }
         Ok(self.mini_programs.open(person, target, scene_number, from_app))
+    }
+
+    /// As after scanning its code.
+    pub(crate) fn open_by_code(&mut self, person: &str, target: Target) -> Result<Visit, ActError> {
+        self.open(person, target, BY_CODE, None)
     }
 
     fn target_of_launch(&self, app: &str, launch: &AppLaunch) -> Option<Target> {

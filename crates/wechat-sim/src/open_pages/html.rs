@@ -5,7 +5,7 @@ use axum::response::Html;
 const STYLE: &str = include_str!("style.css");
 
 /// A whole page around `body`, which is HTML already.
-pub(super) fn page(title: &str, body: &str) -> Html<String> {
+pub(crate) fn page(title: &str, body: &str) -> Html<String> {
     let title = escape(title);
     Html(format!(
         "<!DOCTYPE html>\n<html lang=\"zh-CN\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -15,7 +15,7 @@ pub(super) fn page(title: &str, body: &str) -> Html<String> {
 }
 
 /// Text as it may stand in HTML, between tags and in quoted attributes.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -31,7 +31,7 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// A round picture with the first character of a nickname: the avatars of made-up people are nowhere to be fetched.
-pub(super) fn avatar(nickname: &str) -> String {
+pub(crate) fn avatar(nickname: &str) -> String {
     let initial = nickname.chars().next().map(String::from).unwrap_or_default();
     format!("<span class=\"avatar\" aria-hidden=\"true\">{}</span>", escape(&initial))
 }

@@ -1,9 +1,9 @@
 //! `open.weixin.qq.com`: the QR page for websites, the consent page inside WeChat, and the phone that answers both.
 
 mod confirm;
-mod html;
+pub(crate) mod html;
 mod oauth2_authorize;
-mod phone;
+pub(crate) mod phone;
 mod qrconnect;
 mod refusal;
 mod request;

@@ -21,7 +21,7 @@ pub(crate) fn routes() -> Router<Simulator> {
 }
 
 /// The person in whose name this browser is WeChat.
-pub(super) fn holder(wechat: &Wechat, headers: &HeaderMap) -> Option<String> {
+pub(crate) fn holder(wechat: &Wechat, headers: &HeaderMap) -> Option<String> {
     let chosen = headers
         .get_all(COOKIE)
         .iter()
@@ -35,7 +35,7 @@ pub(super) fn holder(wechat: &Wechat, headers: &HeaderMap) -> Option<String> {
 }
 
 /// Asks whose phone this is, and goes on to `return_to` afterwards.
-pub(super) fn choose_page(wechat: &Wechat, return_to: &str) -> Html<String> {
+pub(crate) fn choose_page(wechat: &Wechat, return_to: &str) -> Html<String> {
     let people: String = wechat.world.people().iter().map(|(name, person)| {
         format!(
             r#"<button class="person" name="person" value="{name}">{avatar}<span>{nickname}{snapshot}<br><small class="small">{name}</small></span></button>"#,
@@ -56,7 +56,7 @@ pub(super) fn choose_page(wechat: &Wechat, return_to: &str) -> Html<String> {
 }
 
 /// The line on a page that says who is asked, with a link to be somebody else.
-pub(super) fn who(wechat: &Wechat, person: &str, here: &str) -> String {
+pub(crate) fn who(wechat: &Wechat, person: &str, here: &str) -> String {
     let nickname = wechat.world.person(person).map(|person| person.nickname.as_str()).unwrap_or_default();
     let return_to: String = byte_serialize(here.as_bytes()).collect();
     format!(
@@ -79,7 +79,7 @@ struct Choice {
 
 async fn choose(State(sim): State<Simulator>, Form(choice): Form<Choice>) -> Response {
     let is_known = sim.with(|wechat| wechat.world.person(&choice.person).is_some());
-    let stays_here = ["/connect/", PATH].iter().any(|ours| choice.return_to.starts_with(ours));
+    let stays_here = ["/connect/", "/sim/", "/q/"].iter().any(|ours| choice.return_to.starts_with(ours));
     if !is_known || !stays_here {
         return StatusCode::UNPROCESSABLE_ENTITY.into_response();
     }

@@ -34,6 +34,13 @@ pub struct Delivery {
     pub reply: Option<String>,
 }
 
+impl Delivery {
+    /// The text of a passive reply of type `text`.
+    pub fn reply_text(&self) -> Option<String> {
+        self.reply.as_deref().and_then(reply::text_of)
+    }
+}
+
 /// One POST.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]

@@ -34,6 +34,11 @@ pub(super) fn read(body: &[u8], push: &Push, appid: &str, message: &Message) -> 
     Ok(Some(Reply { text: reply, was_encrypted }))
 }
 
+/// What a person reads of a decrypted reply.
+pub(super) fn text_of(reply: &str) -> Option<String> {
+    Fields::parse(reply, PushFormat::Xml).ok()?.find("Content").map(str::to_owned)
+}
+
 fn decrypt(outer: &Fields, encrypted: &str, push: &Push, appid: &str) -> Result<String, &'static str> {
     if push.mode == PushMode::Plain {
         return Err("in plain mode a reply must not be encrypted");

@@ -98,6 +98,11 @@ impl App {
         Self { pages: pages.iter().map(|&page| page.to_owned()).collect(), ..self }
     }
 
+    /// Gives a mini program its code, for the phone page to run.
+    pub fn running(self, program: &str) -> Self {
+        Self { program: Some(program.to_owned()), ..self }
+    }
+
     /// Lets only these addresses ask for server tokens.
     pub fn only_from(self, addresses: &[IpAddr]) -> Self {
         Self { ip_whitelist: addresses.iter().copied().collect(), ..self }

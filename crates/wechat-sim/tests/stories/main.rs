@@ -15,6 +15,7 @@ mod message_push;
 mod mini_program;
 mod mobile_app;
 mod official_account_web;
+mod phone_pages;
 mod push_server;
 mod server_tokens;
 mod serving;
