@@ -17,6 +17,7 @@
 mod act_error;
 mod answers;
 mod api_error;
+mod builder;
 mod cgi_bin;
 mod clock;
 mod codes;
@@ -45,6 +46,7 @@ mod world;
 mod wxa;
 
 pub use act_error::ActError;
+pub use builder::Builder;
 pub use faults::{Effect, Fault};
 pub use journal::JournalEntry;
 pub use limits::Limits;
@@ -55,5 +57,5 @@ pub use push::{Attempt, Delivery, Message, Push, PushError, PushFormat, PushMode
 pub use quirks::Quirks;
 pub use scans::ScanError;
 pub use server_tokens::TokenMishap;
-pub use simulator::{Builder, Simulator};
+pub use simulator::Simulator;
 pub use world::{App, AppKind, InvalidWorld, Person, PhoneNumber, World};

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::act_error::ActError;
+use crate::builder::Builder;
 use crate::clock::Clock;
 use crate::codes::{Codes, Grant};
 use crate::connection::{BreakableListener, Wire};
@@ -43,7 +44,18 @@ pub struct Simulator {
 impl Simulator {
     /// Strict, empty, without loopback ports, and holding the long poll for 25 s.
     pub fn builder() -> Builder {
-        Builder { strict: true, allow_loopback_port: false, hold: Duration::from_secs(25), public_origin: None, world: World::default() }
+        Builder::default()
+    }
+
+    pub(crate) fn new(settings: Builder) -> Self {
+        let shared = Shared {
+            wechat: Mutex::new(Wechat::new(settings.world.clone())),
+            settings,
+            bell: watch::Sender::new(()),
+            served_at: OnceLock::new(),
+            is_closing: AtomicBool::new(false),
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Everything on one router: WeChat's routes by path, and the control API under `/sim/`.
@@ -262,63 +274,6 @@ impl Simulator {
 
     fn ring(&self) {
         self.shared.bell.send_replace(());
-    }
-}
-
-/// How a simulator is set up; see [`Simulator::builder`].
-#[derive(Debug, Clone)]
-pub struct Builder {
-    strict: bool,
-    allow_loopback_port: bool,
-    hold: Duration,
-    public_origin: Option<String>,
-    world: World,
-}
-
-impl Builder {
-    /// `false` forgives what a client gets wrong on the way to an authorize page (parameter order, state alphabet,
-    /// redirect host, `#wechat_redirect`, browser). Codes and tokens are as strict as ever.
-    pub fn strict(self, strict: bool) -> Self {
-        Self { strict, ..self }
-    }
-
-    /// `true` accepts a port in `redirect_uri` where the host is the registered one and is `localhost`, `127.0.0.1` or
-    /// under `.localhost`. WeChat never does, but nobody has port 443 of a loopback address to give.
-    pub fn allow_loopback_port(self, allow: bool) -> Self {
-        Self { allow_loopback_port: allow, ..self }
-    }
-
-    /// How long a long poll waits for news.
-    pub fn hold(self, hold: Duration) -> Self {
-        Self { hold, ..self }
-    }
-
-    /// Where phones reach the simulator, for example `http://192.168.1.7:9400`; it stands in the QR codes. Without it
-    /// they carry the host that the page was asked for.
-    pub fn public_origin(self, origin: &str) -> Self {
-        Self { public_origin: Some(origin.trim_end_matches('/').to_owned()), ..self }
-    }
-
-    /// `true` starts with [`World::demo`].
-    pub fn seed(self, seed: bool) -> Self {
-        self.world(if seed { World::demo() } else { World::default() })
-    }
-
-    /// Starts with these apps and people, to which [`Simulator::reset`] also returns.
-    pub fn world(self, world: World) -> Self {
-        Self { world, ..self }
-    }
-
-    /// Ready; nothing listens yet.
-    pub fn build(self) -> Simulator {
-        let shared = Shared {
-            wechat: Mutex::new(Wechat::new(self.world.clone())),
-            settings: self,
-            bell: watch::Sender::new(()),
-            served_at: OnceLock::new(),
-            is_closing: AtomicBool::new(false),
-        };
-        Simulator { shared: Arc::new(shared) }
     }
 }
 

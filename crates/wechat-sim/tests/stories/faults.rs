@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tower::ServiceExt;
 use wechat_sim::{Effect, Fault};
 
-use crate::support::{SITE, SITE_SECRET, Story};
+use crate::support::{PROGRAM, PROGRAM_SECRET, SITE, SITE_SECRET, Story};
 
 #[tokio::test]
 async fn something_in_front_of_wechat_answers_twice_and_then_wechat_does() {
@@ -29,6 +29,21 @@ async fn wechat_is_busy_in_its_own_words() {
     story.sim.set_faults(vec![Fault::on("/sns/", Effect::errcode(-1, "system error")).times(1)]);
     assert_eq!(story.exchange(SITE, SITE_SECRET, &code).await.refusal(), (-1, "system error".into()));
     assert!(story.exchange(SITE, SITE_SECRET, &code).await.json()["access_token"].is_string(), "the code was not spent");
+}
+
+#[tokio::test]
+async fn each_family_of_paths_is_busy_in_its_own_form() {
+    let story = Story::begin();
+    story.sim.set_faults(vec![Fault::on("/", Effect::errcode(45011, "slower"))]);
+    assert_eq!(story.session_of(PROGRAM, PROGRAM_SECRET, "code").await.refusal(), (45011, "slower".into()));
+    for path in ["/cgi-bin/token", "/cgi-bin/user/info", "/wxa/getwxacodeunlimit"] {
+        assert_eq!(story.get(path).await.server_refusal(), (45011, "slower".into()), "{path}");
+    }
+    story.sim.set_faults(vec![Fault::on("/cgi-bin/stable_token", Effect::bad_gateway()).times(1)]);
+    assert_eq!(story.stable_token(PROGRAM, false).await.status, 502);
+    assert_eq!(story.stable_token(PROGRAM, false).await.status, 200);
+    let journal = story.sim.journal();
+    assert!(journal.last().unwrap().body.contains(PROGRAM_SECRET), "bodies are written down");
 }
 
 #[tokio::test(start_paused = true)]
