@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use resolver_api::{AccountChange, UnlinkAnswer};
+use resolver_api::{AccountChange, LoginRequest, UnlinkAnswer};
 use uuid::Uuid;
 use wxgate_resolver::store::Store;
 
@@ -13,6 +13,7 @@ const MONTH: Duration = Duration::from_hours(30 * 24);
 over_both_databases!(
     a_person_sees_one_entry_for_each_wechat_person,
     the_last_wechat_person_stays,
+    an_unlinked_wechat_person_is_a_stranger_again,
     an_account_of_another_pool_is_not_found,
     signing_out_everywhere_ends_what_was_before,
 );
@@ -43,6 +44,27 @@ async fn the_last_wechat_person_stays<S: Store>(store: S) {
     assert_eq!(store.view_account(user, "default").await.unwrap(), Some(view));
     assert_eq!(store.find_revocations("", at(1)).await.unwrap().users, []);
     assert_eq!(store.unlink(user, Uuid::nil(), &change("default"), MONTH, at(1)).await.unwrap(), None);
+}
+
+async fn an_unlinked_wechat_person_is_a_stranger_again<S: Store>(store: S) {
+    let user = signed_in(log_in(&store, pc("o-1").unionid("u-1"), at(0)).await).user;
+    log_in(&store, in_wechat("o-2").unionid("u-1"), at(1)).await;
+    let linked = LoginRequest { link_to: Some(user.to_string()), ..pc("o-3").nickname("晓明") };
+    assert_eq!(signed_in(log_in(&store, linked, at(2)).await).user, user);
+    let view = store.view_account(user, "default").await.unwrap().unwrap();
+    assert_eq!(view.identities.iter().map(|person| person.connectors.len()).collect::<Vec<_>>(), [2, 1]);
+
+    let first: Uuid = view.identities[0].id.parse().unwrap();
+    assert_eq!(store.unlink(user, first, &change("default"), MONTH, at(10)).await.unwrap(), Some(UnlinkAnswer::Unlinked));
+    let left = store.view_account(user, "default").await.unwrap().unwrap().identities;
+    assert_eq!(left, view.identities[1..]);
+    assert_eq!(store.find_revocations("", at(10)).await.unwrap().users[0].not_before, START + 10);
+    assert_eq!(store.unlink(user, first, &change("default"), MONTH, at(11)).await.unwrap(), None);
+
+    // Neither by the unionid nor by an openid that came with it.
+    let stranger = signed_in(log_in(&store, in_wechat("o-2").unionid("u-1"), at(12)).await);
+    assert!(stranger.new_user && stranger.user != user);
+    assert_eq!(signed_in(log_in(&store, pc("o-3"), at(13)).await).user, user);
 }
 
 async fn an_account_of_another_pool_is_not_found<S: Store>(store: S) {

@@ -17,9 +17,13 @@ use sha2::Sha256;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use wxgate_resolver::address::Address;
-use wxgate_resolver::delivery::{Delivery, Language, Mailer, Message, Secret, Webhook};
+use wxgate_resolver::admin::draft::Draft;
+use wxgate_resolver::audit::{Actor, By};
+use wxgate_resolver::delivery::{Delivery, Language, Mailer, Message, SMTP_URL_VARIABLE, Secret, Webhook};
+use wxgate_resolver::store::{AdminStore, SqliteStore};
 
-use crate::support::at;
+use crate::program::Running;
+use crate::support::{TOKEN, at, pc};
 
 const SECRET: &str = "a3f1c87e5b0d49268e7f1a2b3c4d5e6f";
 
@@ -223,4 +227,57 @@ async fn a_message_is_handed_over_where_nothing_sends_it_and_the_asker_never_wai
     delivery.send(None);
     let message = tokio::time::timeout(Duration::from_secs(30), messages.recv()).await.unwrap().unwrap();
     assert_eq!((message.to.as_str(), message.code.0.as_str()), ("+8613800138000", "123456"));
+}
+
+#[tokio::test]
+async fn codes_bind_accounts_and_no_log_tells_codes_addresses_passwords_or_tokens() {
+    let mut mail = MailServer::start();
+    let flags = ["--binding", "ask", "--mail-from", "Shop <no-reply@example.com>", "--print-codes", "--log", "trace"];
+    let mut running = Running::start_in(&[(SMTP_URL_VARIABLE, &mail.url)], &flags);
+    let store = SqliteStore::open(running.database()).await.unwrap();
+    let draft = Draft {
+        email: Some("canary@example.com".into()),
+        is_email_verified: true,
+        phone_number: Some("+8613800138000".into()),
+        is_phone_number_verified: true,
+        ..Draft::default()
+    };
+    let admin = By { actor: Actor::Admin("alice".into()), client_address: None };
+    let user = store.create_user("default", &draft, &admin, at(0)).await.unwrap().id.to_string();
+
+    let client = reqwest::Client::new();
+    let origin = running.origin.clone();
+    let post = async |path: &str, body: Value| -> Value {
+        let answer = client.post(format!("{origin}{path}")).bearer_auth(TOKEN).json(&body).send().await.unwrap();
+        answer.json().await.unwrap()
+    };
+    let mut secrets = vec!["canary@".to_owned(), "13800138000".to_owned(), "PASSWORD-CANARY".to_owned()];
+    for (openid, method, address) in [("o-1", "email_code", "canary@example.com"), ("o-2", "phone_code", "13800138000")] {
+        let login = post("/v1/logins", serde_json::to_value(pc(openid)).unwrap()).await;
+        let pending = login["pending"].as_str().unwrap();
+        let asked = json!({"method": method, "address": address, "language": "en"});
+        assert_eq!(post(&format!("/v1/pending-logins/{pending}/code"), asked).await["answer"], "sent");
+        let text = if method == "email_code" { mail.next()["text"].as_str().unwrap().to_owned() } else { running.line() };
+        let code: String = text.chars().skip_while(|character| !character.is_ascii_digit()).take(6).collect();
+        if method == "phone_code" {
+            assert_eq!(text, format!("code {code} for +86138****8000\n"));
+        }
+        let finish = format!("/v1/pending-logins/{pending}/finish");
+        let password = json!({"proof": {"action": "password", "account": "13800138000", "password": "PASSWORD-CANARY"}});
+        assert_eq!(post(&finish, password).await, json!({"answer": "wrong", "tries_left": 4}));
+        let finished = post(&finish, json!({"proof": {"action": "code", "code": code}})).await;
+        assert_eq!(finished["outcome"]["user"]["id"], *user, "{finished}");
+        // A number of six digits may stand in a log for other reasons.
+        secrets.extend([pending.to_owned(), format!("\"{code}\"")]);
+    }
+
+    let (_, log) = running.stop("TERM");
+    for secret in secrets {
+        assert!(!log.contains(&secret), "{secret} in the log:\n{log}");
+    }
+    for line in
+        ["codes go out", "some codes are printed while others are sent", "code asked for", "a code was sent", "pending login answered"]
+    {
+        assert!(log.contains(line), "{line} is not in the log:\n{log}");
+    }
 }

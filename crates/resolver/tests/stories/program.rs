@@ -41,8 +41,13 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(flags: &[&str]) -> Self {
+        Self::start_in(&[], flags)
+    }
+
+    /// With these variables in its environment, too.
+    pub(crate) fn start_in(environment: &[(&str, &str)], flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self::start_with(program(&dir.path().join("wxgate.db")).args(flags), dir)
+        Self::start_with(program(&dir.path().join("wxgate.db")).envs(environment.iter().copied()).args(flags), dir)
     }
 
     fn start_with(command: &mut Command, dir: TempDir) -> Self {
@@ -54,6 +59,14 @@ impl Running {
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let origin = line.trim_end().strip_prefix("listening on ").expect(&line).to_owned();
         Self { child, origin, dir }
+    }
+
+    /// The next line that it prints.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        // Byte by byte, so that nothing is read ahead and lost.
+        BufReader::with_capacity(1, self.child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        line
     }
 
     pub(crate) fn database(&self) -> PathBuf {
