@@ -1,11 +1,12 @@
 //! Sends a message until it is accepted, at most as often as WeChat does, and writes down what became of it.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, USER_AGENT};
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use reqwest::redirect::Policy;
 use serde::Serialize;
+use url::Url;
 
 use super::request::verification;
 use super::{Message, Push, PushRequest, reply};
@@ -187,14 +188,14 @@ impl Simulator {
 }
 
 async fn send(push: &Push, request: &PushRequest) -> Result<(u16, Vec<u8>), String> {
-    let post = client(push.timeout())?.post(&request.url).header(CONTENT_TYPE, request.content_type).body(request.body.clone());
-    read(post).await
+    let post = call(push, Method::POST, &request.url)?;
+    read(post.header(CONTENT_TYPE, request.content_type).body(request.body.clone())).await
 }
 
 /// The answer is the `echostr`, and nothing else.
 async fn verify(push: &Push, now: u64) -> Result<(), String> {
     let (url, echostr) = verification(push, now);
-    let (status, body) = read(client(push.timeout())?.get(url)).await?;
+    let (status, body) = read(call(push, Method::GET, &url)?).await?;
     match status {
         200 if body == echostr.as_bytes() => Ok(()),
         200 => Err("the answer is not the echostr and nothing else".to_owned()),
@@ -210,8 +211,15 @@ async fn read(request: reqwest::RequestBuilder) -> Result<(u16, Vec<u8>), String
     Ok((status, body.to_vec()))
 }
 
-/// A connection of its own for each message, no proxy, no redirects.
-fn client(timeout: Duration) -> Result<reqwest::Client, String> {
-    let builder = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(timeout);
-    builder.build().map_err(|error| error.to_string())
+/// A connection of its own for each request, no proxy, no redirects.
+fn call(push: &Push, method: Method, url: &str) -> Result<reqwest::RequestBuilder, String> {
+    let builder = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(push.timeout());
+    let client = builder.build().map_err(|error| error.to_string())?;
+    let mut url = Url::parse(url).map_err(|error| error.to_string())?;
+    let Some(address) = push.connect_to else {
+        return Ok(client.request(method, url));
+    };
+    let authority = url.authority().to_owned();
+    let is_set = url.set_ip_host(address.ip()).is_ok() && url.set_port(Some(address.port())).is_ok();
+    is_set.then(|| client.request(method, url).header(HOST, authority)).ok_or_else(|| "the url has no host".to_owned())
 }

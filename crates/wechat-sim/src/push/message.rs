@@ -26,13 +26,13 @@ enum Field {
 }
 
 impl Message {
-    /// An event of this name.
-    pub(crate) fn event(to: &str, from: &str, create_time: u64, event: &str) -> Self {
+    /// An event of this name: from an openid, to an original id.
+    pub fn event(to: &str, from: &str, create_time: u64, event: &str) -> Self {
         Self::new(to, from, create_time, "event").with("Event", event)
     }
 
     /// Somebody writes to the account.
-    pub(crate) fn text(to: &str, from: &str, create_time: u64, content: &str) -> Self {
+    pub fn text(to: &str, from: &str, create_time: u64, content: &str) -> Self {
         let id = u64::from_be_bytes(random::bytes()) >> 1;
         let mut message = Self::new(to, from, create_time, "text").with("Content", content);
         message.rest.push(("MsgId", Field::Number(id)));
@@ -43,7 +43,8 @@ impl Message {
         Self { to: to.to_owned(), from: from.to_owned(), create_time, kind, rest: Vec::new() }
     }
 
-    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
+    /// With one more field.
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
         self.rest.push((name, Field::Text(value.to_owned())));
         self
     }

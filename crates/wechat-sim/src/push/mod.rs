@@ -7,6 +7,7 @@ mod message;
 mod reply;
 mod request;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,10 @@ pub use request::PushRequest;
 pub struct Push {
     /// Where messages go. WeChat takes ports 80 and 443 only; here any, but http alone.
     pub url: String,
+    /// Where to connect in place of the url's host and port, which still stand in `Host`: one of several machines behind
+    /// a name, or a name that nothing resolves.
+    #[serde(default)]
+    pub connect_to: Option<SocketAddr>,
     /// 3 to 32 letters and digits.
     pub token: String,
     /// 43 letters and digits; not needed in plain mode.
@@ -78,6 +83,7 @@ impl Push {
     pub fn safe(url: &str, token: &str, encoding_aes_key: &str) -> Self {
         Self {
             url: url.to_owned(),
+            connect_to: None,
             token: token.to_owned(),
             encoding_aes_key: encoding_aes_key.to_owned(),
             mode: PushMode::Safe,
@@ -107,6 +113,11 @@ impl Push {
     /// Sends every message once more, or more often, although it was accepted.
     pub fn duplicating(self, duplicates: u8) -> Self {
         Self { duplicates, ..self }
+    }
+
+    /// Connects to this address whatever the url says.
+    pub fn through(self, address: SocketAddr) -> Self {
+        Self { connect_to: Some(address), ..self }
     }
 
     /// Waits so long for an answer.

@@ -20,7 +20,8 @@ pub struct PushRequest {
 }
 
 impl PushRequest {
-    pub(super) fn seal(push: &Push, appid: &str, message: &Message, now: u64) -> Result<Self, CryptoError> {
+    /// The POST for an app with this configuration, at this time. The configuration need not be the app's.
+    pub fn seal(push: &Push, appid: &str, message: &Message, now: u64) -> Result<Self, CryptoError> {
         let (timestamp, nonce) = (now.to_string(), random::digits(9));
         let mut query = vec![
             ("signature", crypt::signature(&[&push.token, &timestamp, &nonce])),

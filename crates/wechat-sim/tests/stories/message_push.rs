@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use wechat_sim::crypto::push as crypt;
-use wechat_sim::{Push, PushError, Verdict};
+use wechat_sim::{Message, Push, PushError, PushRequest, Verdict};
 
 use crate::push_server::{KEY, PushServer, TOKEN, element};
 use crate::support::{ACCOUNT, PROGRAM, Story};
@@ -160,6 +160,34 @@ async fn nobody_waits_longer_than_wechat_does() {
     let verdicts: Vec<_> = delivery.attempts.iter().map(|attempt| attempt.verdict.clone()).collect();
     assert_eq!(verdicts, vec![Verdict::Failed("no answer in time".to_owned()); 3]);
     assert!(story.sim.is_following(ACCOUNT, "xiaoming"), "the person follows all the same");
+}
+
+#[tokio::test]
+async fn a_push_goes_to_one_machine_of_several_and_names_the_host() {
+    let server = PushServer::start().await;
+    let address = server.url["http://".len()..].split('/').next().unwrap().parse().unwrap();
+    let push = Push::safe("http://shop.example.com:8080/wxgate/push/oa?x=1", TOKEN, KEY).through(address);
+    let story = Story::begin();
+    story.sim.configure_push(ACCOUNT, push).await.unwrap();
+    story.sim.follow(ACCOUNT, "xiaoming").await.unwrap();
+    for received in server.received() {
+        assert_eq!(received.headers["host"], "shop.example.com:8080");
+        assert_eq!(received.parameter("x"), "1");
+    }
+    assert_eq!(server.received().len(), 2, "the verification and the event");
+}
+
+#[tokio::test]
+async fn a_test_may_seal_what_wechat_never_would() {
+    let (story, server) = following(|url| Push::safe(url, TOKEN, KEY)).await;
+    let (to, from) = (story.sim.original_id(ACCOUNT), story.sim.openid("xiaoming", ACCOUNT));
+    let twice = Message::event(&to, &from, 1, "subscribe").with("EventKey", "qrscene_qrscene_x");
+    let request = story.sim.seal_push(ACCOUNT, &twice).unwrap();
+    assert!(server.received().is_empty(), "nothing is sent");
+    let encrypted = element(&request.body, "Encrypt").unwrap();
+    assert!(crypt::decrypt(KEY, &encrypted, ACCOUNT).unwrap().contains("qrscene_qrscene_x"));
+    let of_another = PushRequest::seal(&Push::plain(&server.url, "another"), PROGRAM, &twice, 1_700_000_000).unwrap();
+    assert!(of_another.url.contains("timestamp=1700000000") && of_another.body.contains("qrscene_qrscene_x"));
 }
 
 #[tokio::test]

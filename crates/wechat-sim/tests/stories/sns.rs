@@ -110,6 +110,14 @@ async fn a_wrong_secret_does_not_spend_the_code() {
 }
 
 #[tokio::test]
+async fn somebody_whom_wechats_security_holds_back_logs_in_nowhere() {
+    let story = Story::begin();
+    let code = story.website_code("xiaoming");
+    story.sim.put_person("xiaoming", Person { is_blocked: true, ..Person::new("小明") }).unwrap();
+    assert_eq!(story.exchange(SITE, SITE_SECRET, &code).await.refusal(), refused(40226, "code blocked"));
+}
+
+#[tokio::test]
 async fn the_appid_is_looked_at_first_and_the_secret_last() {
     let story = Story::begin();
     let ask = async |query: &str| story.get(&format!("/sns/oauth2/access_token?{query}")).await.refusal();
