@@ -34,6 +34,8 @@ pub struct Target {
     pub connector: String,
     /// A connector where registration is closed, if there is one.
     pub closed_connector: Option<String>,
+    /// A connector that asks people whom nobody knows for an account (`bind_account`), if there is one.
+    pub asking_connector: Option<String>,
 }
 
 /// Why nothing could be checked.
@@ -86,6 +88,7 @@ impl Target {
             platform: name(),
             connector: name(),
             closed_connector: None,
+            asking_connector: None,
         }
     }
 }

@@ -41,6 +41,10 @@ struct Arguments {
     #[arg(long, value_name = "CONNECTOR")]
     closed_connector: Option<String>,
 
+    /// A connector that asks people whom nobody knows for an account
+    #[arg(long, value_name = "CONNECTOR")]
+    asking_connector: Option<String>,
+
     /// Only the checks whose name contains this
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
@@ -74,8 +78,8 @@ async fn main() -> ExitCode {
 }
 
 async fn check(arguments: Arguments, token: String) -> Result<Report, SetupError> {
-    let Arguments { url, pool, application, platform, connector, closed_connector, only, json, .. } = arguments;
-    let target = Target { url, token, pool, application, platform, connector, closed_connector };
+    let Arguments { url, pool, application, platform, connector, closed_connector, asking_connector, only, json, .. } = arguments;
+    let target = Target { url, token, pool, application, platform, connector, closed_connector, asking_connector };
     let report = run(target, &only, |checked| {
         if !json {
             println!("{checked}");

@@ -103,6 +103,9 @@ async fn a_resolver_written_in_a_hurry_fails_where_it_is_wrong_and_there_alone()
     ] {
         assert!(has_failed(&report, wrong), "{wrong}");
     }
+    for beyond in ["the last way in stays", "the same answer again gets the same outcome"] {
+        assert!(matches!(verdict(&report, beyond), Verdict::NotOffered { .. }), "{beyond}");
+    }
     let closed = verdict(&report, "a closed registration refuses strangers alone");
     assert!(matches!(closed, Verdict::NotOffered { why } if why.contains("--closed-connector")), "{closed:?}");
 }

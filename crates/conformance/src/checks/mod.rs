@@ -1,8 +1,10 @@
 //! The checks, section by section of `docs/resolver-api.md`.
 
+mod accounts;
 mod common;
 mod decision;
 mod idempotency;
+mod pending;
 mod revocations;
 
 use std::pin::Pin;
@@ -28,7 +30,15 @@ impl Check {
 
 /// Every check, in the order of the page.
 pub(crate) fn all() -> impl Iterator<Item = Check> {
-    let checks = [common::requests(), common::errors(), decision::checks(), idempotency::checks(), revocations::checks()];
+    let checks = [
+        common::requests(),
+        common::errors(),
+        decision::checks(),
+        idempotency::checks(),
+        pending::checks(),
+        accounts::checks(),
+        revocations::checks(),
+    ];
     // What holds for every answer is looked at when all of them have come.
     checks.into_iter().flatten().chain(common::answers())
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Check, checks};
 use crate::people::{With, fresh_name, fresh_session};
-use crate::server::{Answer, Result, Server};
+use crate::server::{Answer, Ending, Result, Server};
 
 /// The most entries on one page.
 const PAGE: usize = 500;
@@ -154,12 +154,11 @@ async fn signing_out_everywhere_ends_the_sessions_before_it_and_none_after(serve
     let (_, before) = server.sign_in(&request).await?;
     let cursor = follow(server, "").await?.cursor;
     let path = format!("/v1/users/{}/revoke-sessions", before.user.id);
-    let change = resolver_api::AccountChange {
-        pool: server.target.pool.clone(),
-        application: server.target.application.clone(),
-        client_address: None,
-    };
-    server.post(&path, &change).await?.done()?;
+    let done = server.post(&path, &super::accounts::change(server)).await?;
+    if done.status() == 404 {
+        return Err(Ending::NotOffered("the resolver has no /v1/users/{user_id}/revoke-sessions".to_owned()));
+    }
+    done.done()?;
     let (_, after) = server.sign_in(&request.again()).await?;
     let got = follow(server, &cursor).await?;
     let entry = got.users.iter().find(|entry| entry.user_id == before.user.id);
@@ -181,11 +180,11 @@ async fn revoke(server: &Server, session: &str, expires_at: u64) -> Result<()> {
 }
 
 /// The pages behind a cursor, read to their end.
-struct Followed {
+pub(super) struct Followed {
     cursor: String,
     /// Ids with their `expires_at`.
     sessions: Vec<(String, u64)>,
-    users: Vec<RevokedUser>,
+    pub(super) users: Vec<RevokedUser>,
     /// The last page.
     last: Answer,
 }
@@ -197,7 +196,7 @@ impl Followed {
     }
 }
 
-async fn follow(server: &Server, after: &str) -> Result<Followed> {
+pub(super) async fn follow(server: &Server, after: &str) -> Result<Followed> {
     follow_on(server, server.feed(after).await?).await
 }
 

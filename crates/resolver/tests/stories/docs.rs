@@ -57,7 +57,7 @@ fn the_examples_of_the_manual_are_right() {
         }
         seen += 1;
     }
-    assert_eq!(seen, 18);
+    assert_eq!(seen, 19);
 }
 
 #[test]

@@ -9,25 +9,31 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{RngSeed, TestCaseError, TestRunner};
-use resolver_api::{LoginOutcome, LoginRequest, ProofMethod};
-use wxgate_resolver::account::State;
+use resolver_api::{AccountChange, FinishAnswer, LoginOutcome, LoginRequest, Proof, ProofMethod, UnlinkAnswer};
+use wxgate_resolver::account::{PasswordHash, State};
 use wxgate_resolver::admin::draft::Draft;
 use wxgate_resolver::admin::identity::WechatPerson;
 use wxgate_resolver::audit::{Actor, By};
 use wxgate_resolver::ids::{SessionId, UserId};
+use wxgate_resolver::pending::{self as store_pending, PendingToken};
 use wxgate_resolver::policy::{Binding, ConnectorPolicy, OnNoMatch, Registration};
-use wxgate_resolver::store::{Act, AdminError, AdminStore, IdentityChange, SqliteStore, Store};
+use wxgate_resolver::store::{
+    self, AccountStore, Act, AdminError, AdminStore, Checked, FinishError, IdentityChange, PendingStore, SqliteStore, Store, StoredPassword,
+};
 
-use crate::model::{self, Identity, Login, Model, No, Outcome, Person, PhoneNumber, Who};
+use crate::model::{self, Answer, Asked, Finish, Identity, Login, Model, No, Outcome, Person, PhoneNumber, Who};
 use crate::support::{OPEN, START, at, checked, pc, postgres};
 
 const MONTH: Duration = Duration::from_hours(30 * 24);
 const PLATFORM: &str = "main";
 
+/// What every password that an administrator sets is kept as: nobody hashes here.
+const PASSWORD: &str = "a hash";
+
 /// Few of each, so that they meet.
 const APPS: u8 = 2;
-const OPENIDS: u8 = 3;
-const UNIONIDS: u8 = 3;
+const OPENIDS: u8 = 2;
+const UNIONIDS: u8 = 2;
 const NUMBERS: u8 = 2;
 const CONNECTORS: u8 = 2;
 
@@ -35,21 +41,72 @@ const CONNECTORS: u8 = 2;
 #[derive(Clone, Debug)]
 struct Event {
     is_elsewhere: bool,
-    step: i8,
+    step: i16,
     what: What,
 }
 
 #[derive(Clone, Debug)]
 enum What {
-    LogIn { person: MadeUp, connector: u8, profile_available: bool, number: Option<u8>, link_to: Option<Index> },
-    LogOut { session: Index },
-    SetPolicy { connector: u8, policy: Option<ConnectorPolicy> },
-    Create { number: Option<(u8, bool)>, people: Vec<MadeUp> },
-    Link { who: Index, person: MadeUp },
-    Unlink { identity: Index, is_forced: bool },
-    Move { identity: Index, to: Index, is_forced: bool },
-    Merge { into: Index, from: Index, is_dry_run: bool },
-    Act { who: Index, act: Act },
+    LogIn {
+        person: MadeUp,
+        connector: u8,
+        profile_available: bool,
+        number: Option<u8>,
+        link_to: Option<Index>,
+    },
+    /// Of those that wait the newest one, or one that is so much older.
+    Finish {
+        age: usize,
+        answer: Answered,
+    },
+    LogOut {
+        session: Index,
+    },
+    SetPolicy {
+        connector: u8,
+        policy: Option<ConnectorPolicy>,
+    },
+    Create {
+        number: Option<(u8, bool)>,
+        people: Vec<MadeUp>,
+    },
+    Link {
+        who: Index,
+        person: MadeUp,
+    },
+    Unlink {
+        identity: Index,
+        is_forced: bool,
+    },
+    UnlinkOwn {
+        identity: Index,
+    },
+    Move {
+        identity: Index,
+        to: Index,
+        is_forced: bool,
+    },
+    Merge {
+        into: Index,
+        from: Index,
+        is_dry_run: bool,
+    },
+    Act {
+        who: Index,
+        act: Act,
+    },
+}
+
+/// What a person says to a login that waits.
+#[derive(Clone, Debug)]
+enum Answered {
+    /// The first or the second account, or one that is not there.
+    Choose(u8),
+    Create,
+    Password {
+        who: Index,
+        is_right: bool,
+    },
 }
 
 /// A WeChat person by number. A login without an openid has the first one.
@@ -60,8 +117,33 @@ struct MadeUp {
 }
 
 fn history() -> impl Strategy<Value = Vec<Event>> {
-    let event = (prop::bool::weighted(0.1), -2..4i8, what()).prop_map(|(is_elsewhere, step, what)| Event { is_elsewhere, step, what });
-    prop::collection::vec(event, 1..60)
+    // Now and then more than ten minutes go by.
+    let step = prop_oneof![30 => -2..4i16, 1 => Just(650)];
+    let event = (prop::bool::weighted(0.1), step, what()).prop_map(|(is_elsewhere, step, what)| Event { is_elsewhere, step, what });
+    let chapter = prop_oneof![12 => event.prop_map(|event| vec![event]), 1 => conflict()];
+    prop::collection::vec(chapter, 1..60).prop_map(|chapters| chapters.concat())
+}
+
+/// Somebody logs in by one name, somebody by another one, then one of them by both, who answers what they are asked: by chance alone that
+/// would be rare, and what is remembered of it has to last through all the rest.
+fn conflict() -> impl Strategy<Value = Vec<Event>> {
+    (0..APPS, 0..OPENIDS, 0..OPENIDS, 0..UNIONIDS, 1..3u8).prop_map(|(app, one, other, unionid, chosen)| {
+        let log_in = |openid, unionid| What::LogIn {
+            person: MadeUp { openid: Some(openid), unionid },
+            connector: 0,
+            profile_available: false,
+            number: None,
+            link_to: None,
+        };
+        let (by_openid, elsewhere) = ((app, one), ((app + 1) % APPS, other));
+        let whats = [
+            log_in(by_openid, None),
+            log_in(elsewhere, Some(unionid)),
+            log_in(by_openid, Some(unionid)),
+            What::Finish { age: 0, answer: Answered::Choose(chosen) },
+        ];
+        whats.map(|what| Event { is_elsewhere: false, step: 1, what }).to_vec()
+    })
 }
 
 fn what() -> impl Strategy<Value = What> {
@@ -71,14 +153,22 @@ fn what() -> impl Strategy<Value = What> {
         |(person, connector, profile_available, number, link_to)| What::LogIn { person, connector, profile_available, number, link_to },
     );
     let create = (prop::option::of((0..NUMBERS, any::<bool>())), prop::collection::vec(person(), 0..3));
+    let answer = prop_oneof![
+        8 => (1..3u8).prop_map(Answered::Choose),
+        1 => Just(Answered::Choose(9)),
+        3 => Just(Answered::Create),
+        4 => (who(), prop::bool::weighted(0.8)).prop_map(|(who, is_right)| Answered::Password { who, is_right }),
+    ];
     let act = prop::sample::select(vec![Act::SignOut, Act::Disable, Act::Disable, Act::Enable, Act::Enable, Act::Delete]);
     prop_oneof![
         24 => log_in,
+        10 => (prop_oneof![3 => Just(0), 2 => Just(1), 1 => 2..6usize], answer).prop_map(|(age, answer)| What::Finish { age, answer }),
         1 => session().prop_map(|session| What::LogOut { session }),
         4 => (0..CONNECTORS, prop::option::weighted(0.8, policy())).prop_map(|(connector, policy)| What::SetPolicy { connector, policy }),
         2 => create.prop_map(|(number, people)| What::Create { number, people }),
         2 => (who(), person()).prop_map(|(who, person)| What::Link { who, person }),
         3 => (identity(), prop::bool::weighted(0.3)).prop_map(|(identity, is_forced)| What::Unlink { identity, is_forced }),
+        2 => identity().prop_map(|identity| What::UnlinkOwn { identity }),
         2 => (identity(), who(), any::<bool>()).prop_map(|(identity, to, is_forced)| What::Move { identity, to, is_forced }),
         2 => (who(), who(), prop::bool::weighted(0.2)).prop_map(|(into, from, is_dry_run)| What::Merge { into, from, is_dry_run }),
         4 => (who(), act).prop_map(|(who, act)| What::Act { who, act }),
@@ -133,6 +223,9 @@ fn number(number: u8) -> String {
     format!("+861380013800{number}")
 }
 
+trait AllStores: Store + AdminStore + AccountStore + PendingStore {}
+impl<S: Store + AdminStore + AccountStore + PendingStore> AllStores for S {}
+
 /// A pool of the store, and what the model says of it.
 struct Pool<'s, S> {
     store: &'s S,
@@ -142,9 +235,12 @@ struct Pool<'s, S> {
     ids: Vec<UserId>,
     /// The sessions' ids and when they began, likewise.
     sessions: Vec<(String, u64)>,
+    /// What the logins that wait are called, likewise, and the accounts to choose from by their ids there.
+    waiting: Vec<PendingToken>,
+    candidates: Vec<BTreeMap<String, Who>>,
 }
 
-impl<S: Store + AdminStore> Pool<'_, S> {
+impl<S: AllStores> Pool<'_, S> {
     async fn live(&mut self, what: What, time: u64) {
         let now = at(time);
         let by = By { actor: Actor::Admin("story".into()), client_address: None };
@@ -173,9 +269,14 @@ impl<S: Store + AdminStore> Pool<'_, S> {
                     link_to: link_to.map(|who| self.ids[who].to_string()),
                     ..pc(&openid)
                 };
-                let expected = self.model.log_in(&login, &OPEN);
+                let expected = self.model.log_in(&login, &OPEN, time);
                 let answer = self.store.login(&checked(request), &OPEN, now).await.unwrap();
-                self.check(&expected, answer.outcome);
+                self.check(&expected, answer.outcome, time).await;
+            }
+            What::Finish { age, answer } => {
+                if let Some(place) = self.waiting.len().checked_sub(age + 1) {
+                    self.finish(place, &answer, time).await;
+                }
             }
             What::LogOut { session } => {
                 if self.sessions.is_empty() {
@@ -183,7 +284,7 @@ impl<S: Store + AdminStore> Pool<'_, S> {
                 }
                 let index = session.index(self.sessions.len());
                 let id = SessionId::parse(&self.sessions[index].0).unwrap();
-                self.store.revoke_session(&id, START + 5000, now).await.unwrap();
+                self.store.revoke_session(&id, START + MONTH.as_secs(), now).await.unwrap();
                 self.model.sessions[index].has_ended = true;
             }
             What::SetPolicy { connector, policy } => {
@@ -199,6 +300,7 @@ impl<S: Store + AdminStore> Pool<'_, S> {
                 let draft = Draft {
                     phone_number: phone.map(|(phone, _)| number(phone)),
                     is_phone_number_verified: phone.is_some_and(|(_, is_verified)| is_verified),
+                    password_hash: Some(PASSWORD.into()),
                     identities: people.iter().map(|person| person.wechat_person()).collect(),
                     ..Draft::default()
                 };
@@ -216,6 +318,21 @@ impl<S: Store + AdminStore> Pool<'_, S> {
                 let Some((identity, who)) = identity(&index) else { return };
                 let change = self.change(&identity, who, is_forced).await;
                 agree(self.model.unlink(&identity, is_forced), self.store.unlink_identity(&change, MONTH, &by, now).await);
+            }
+            What::UnlinkOwn { identity: index } => {
+                let Some((identity, who)) = identity(&index) else { return };
+                let linked = self.change(&identity, who, false).await.identity;
+                let change = AccountChange { pool: self.name.clone(), application: "shop".into(), client_address: None };
+                let got = self.store.unlink(self.ids[who], linked, &change, MONTH, now).await.unwrap();
+                let expected = match self.model.accounts[who].state {
+                    model::State::Active => Some(match self.model.unlink(&identity, false) {
+                        Ok(()) => UnlinkAnswer::Unlinked,
+                        Err(No::LastWayIn) => UnlinkAnswer::LastWayIn,
+                        Err(no) => panic!("{no:?}"),
+                    }),
+                    _ => None,
+                };
+                assert_eq!(got, expected);
             }
             What::Move { identity: index, to, is_forced } => {
                 let (Some((identity, who)), Some(to)) = (identity(&index), who(&to)) else { return };
@@ -245,21 +362,71 @@ impl<S: Store + AdminStore> Pool<'_, S> {
         }
     }
 
-    /// What the store answered is what was expected.
-    fn check(&mut self, expected: &Outcome, got: LoginOutcome) {
+    async fn finish(&mut self, place: usize, answer: &Answered, time: u64) {
+        let token = &self.waiting[place];
+        let (said, proof, checked) = match answer {
+            Answered::Choose(number) => {
+                let account = number.to_string();
+                let chosen = self.candidates[place].get(&account).copied();
+                (Answer::Choose(chosen), Proof::Choose { account: account.clone() }, Checked::Choose(account))
+            }
+            Answered::Create => (Answer::Create, Proof::Create, Checked::Create),
+            Answered::Password { who, is_right } => {
+                if self.ids.is_empty() {
+                    return;
+                }
+                let who = who.index(self.ids.len());
+                let stored = StoredPassword { user: self.ids[who], hash: PasswordHash(PASSWORD.into()) };
+                let proof = Proof::Password { account: who.to_string(), password: is_right.to_string() };
+                (Answer::Password(who, *is_right), proof, Checked::Password(is_right.then_some(stored)))
+            }
+        };
+        let expected = self.model.finish(place, &said, &OPEN, time);
+        let answered = store::Answered { proof: checked, digest: token.digest_of_proof(&proof), client_address: None };
+        let got = self.store.finish_pending(token, &answered, &OPEN, at(time)).await;
         match (expected, got) {
-            (Outcome::SignedIn { who, is_new }, LoginOutcome::SignedIn { user, session_id, auth_time, new_user, .. }) => {
+            (Finish::Finished(expected), Ok(FinishAnswer::Finished { outcome })) => self.check(&expected, outcome, time).await,
+            (Finish::Wrong { tries_left: expected }, Ok(FinishAnswer::Wrong { tries_left })) => assert_eq!(tries_left, expected),
+            (Finish::NotOffered, Ok(FinishAnswer::NotOffered))
+            | (Finish::Over, Err(FinishError::Over))
+            | (Finish::FinishedOtherwise, Err(FinishError::FinishedOtherwise)) => {}
+            (expected, got) => panic!("{expected:?} was expected, and {got:?} came"),
+        }
+    }
+
+    /// What the store answered is what was expected.
+    async fn check(&mut self, expected: &Outcome, got: LoginOutcome, time: u64) {
+        match (expected, got) {
+            (Outcome::SignedIn { who, is_new, session }, LoginOutcome::SignedIn { user, session_id, auth_time, new_user, .. }) => {
                 let id: UserId = user.id.parse().unwrap();
-                if *is_new {
+                if *who == self.ids.len() {
                     assert!(!self.ids.contains(&id), "an id was given to two accounts");
                     self.ids.push(id);
                 }
                 assert_eq!((id, new_user), (self.ids[*who], *is_new));
-                self.sessions.push((session_id, auth_time));
+                if *session == self.sessions.len() {
+                    self.sessions.push((session_id, auth_time));
+                } else {
+                    assert_eq!(self.sessions[*session], (session_id, auth_time), "a replay");
+                }
             }
-            (Outcome::Choose(_), LoginOutcome::ChooseAccount { .. })
-            | (Outcome::Ask { .. }, LoginOutcome::BindAccount { .. })
-            | (Outcome::ProfileRequired, LoginOutcome::ProfileRequired) => {}
+            (Outcome::Waits, LoginOutcome::ChooseAccount { pending, .. } | LoginOutcome::BindAccount { pending, .. }) => {
+                let token = PendingToken::parse(&pending).unwrap();
+                let waiting = self.store.find_pending(&token, at(time)).await.unwrap().unwrap();
+                let ids = waiting.candidates.into_iter().map(|candidate| candidate.id);
+                let who = |user: UserId| self.ids.iter().position(|id| *id == user).unwrap();
+                let candidates: BTreeMap<_, _> = ids.map(|id| (id.clone(), who(waiting.pending.candidate(&id).unwrap()))).collect();
+                let asked = match waiting.pending.asked {
+                    store_pending::Asked::Choose { .. } => Asked::Choose(candidates.values().copied().collect()),
+                    store_pending::Asked::Bind { methods, may_create, .. } => {
+                        Asked::Bind { has_password: methods.contains(&ProofMethod::Password), may_create }
+                    }
+                };
+                assert_eq!(asked, self.model.waiting[self.waiting.len()].asked);
+                self.waiting.push(token);
+                self.candidates.push(candidates);
+            }
+            (Outcome::ProfileRequired, LoginOutcome::ProfileRequired) => {}
             (Outcome::Refused(expected), LoginOutcome::Refused { reason }) => assert_eq!(*expected, reason),
             (expected, got) => panic!("{expected:?} was expected, and {got:?} came"),
         }
@@ -295,7 +462,8 @@ impl<S: Store + AdminStore> Pool<'_, S> {
                 is_verified: phone.is_verified,
                 is_from_wechat: phone.is_from_wechat,
             });
-            assert_eq!((state, &phone_number), (account.state, &account.phone_number), "account {who}");
+            let has_password = stored.password_hash.is_some();
+            assert_eq!((state, &phone_number, has_password), (account.state, &account.phone_number, account.has_password), "account {who}");
             let identities: BTreeSet<_> = self.identities(who).await.into_iter().map(|(_, identity)| identity).collect();
             assert_eq!(identities, self.model.identities_of(who), "account {who}");
         }
@@ -347,7 +515,7 @@ async fn follow(store: &impl Store, cursor: &mut String, time: u64) -> Ended {
 }
 
 /// Lives the history in two pools that nobody has used before.
-async fn live(store: &(impl Store + AdminStore), history: Vec<Event>) {
+async fn live(store: &impl AllStores, history: Vec<Event>) {
     let mut cursor = String::new();
     follow(store, &mut cursor, 0).await;
     let run = SessionId::random().unwrap();
@@ -357,6 +525,8 @@ async fn live(store: &(impl Store + AdminStore), history: Vec<Event>) {
         model: Model::default(),
         ids: Vec::new(),
         sessions: Vec::new(),
+        waiting: Vec::new(),
+        candidates: Vec::new(),
     };
     let (mut here, mut elsewhere, mut time) = (pool("here"), pool("elsewhere"), 1000u64);
     for Event { is_elsewhere, step, what } in history {
@@ -370,7 +540,7 @@ async fn live(store: &(impl Store + AdminStore), history: Vec<Event>) {
 }
 
 /// Lives so many histories, all of them in one database.
-fn check<S: Store + AdminStore>(cases: u32, open: impl AsyncFnOnce() -> S) {
+fn check<S: AllStores>(cases: u32, open: impl AsyncFnOnce() -> S) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let store = runtime.block_on(open());
     let asked = ProptestConfig::default();
@@ -393,10 +563,10 @@ fn check<S: Store + AdminStore>(cases: u32, open: impl AsyncFnOnce() -> S) {
 fn sqlite_does_what_the_rules_say() {
     // In memory where that is possible: thousands of commits wait for no disk then.
     let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
-    check(64, async || SqliteStore::open(dir.path().join("wxgate.db")).await.unwrap());
+    check(192, async || SqliteStore::open(dir.path().join("wxgate.db")).await.unwrap());
 }
 
 #[test]
 fn postgres_does_what_the_rules_say() {
-    check(24, async || postgres().await.0);
+    check(32, async || postgres().await.0);
 }

@@ -37,18 +37,54 @@ pub(crate) struct Login {
 /// What becomes of a login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
+    /// The session is a new one, or that of an earlier login.
     SignedIn {
         who: Who,
         is_new: bool,
+        session: usize,
     },
-    /// The person chooses; whom, in any order.
-    Choose(BTreeSet<Who>),
-    /// The person proves an account, or makes one where that is offered.
-    Ask {
-        may_create: bool,
-    },
+    /// It waits for its person, as the newest one that does.
+    Waits,
     ProfileRequired,
     Refused(RefusalReason),
+}
+
+/// A login that waits for its person.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    login: Login,
+    pub(crate) asked: Asked,
+    tries_left: u32,
+    expires_at: u64,
+    /// The answer that ended it, what it led to, and until when that is remembered.
+    ended: Option<(Answer, Outcome, u64)>,
+}
+
+/// What the person is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Choose(BTreeSet<Who>),
+    Bind { has_password: bool, may_create: bool },
+}
+
+/// What the person answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// An account, if it is among those to choose from.
+    Choose(Option<Who>),
+    Create,
+    /// The password of an account, and whether it is right.
+    Password(Who, bool),
+}
+
+/// What becomes of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Finish {
+    Finished(Outcome),
+    Wrong { tries_left: u32 },
+    NotOffered,
+    Over,
+    FinishedOtherwise,
 }
 
 /// Why an administrator's wish is not done.
@@ -77,6 +113,7 @@ pub(crate) enum State {
 pub(crate) struct Account {
     pub(crate) state: State,
     pub(crate) phone_number: Option<PhoneNumber>,
+    pub(crate) has_password: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,10 +142,15 @@ pub(crate) struct Model {
     choices: BTreeMap<(Identity, String), Who>,
     pub(crate) policies: BTreeMap<String, ConnectorPolicy>,
     pub(crate) sessions: Vec<Session>,
+    pub(crate) waiting: Vec<Waiting>,
 }
 
+/// How long a login waits, and how long an end is remembered.
+const TEN_MINUTES: u64 = 600;
+const TRIES: u32 = 5;
+
 impl Model {
-    pub(crate) fn log_in(&mut self, login: &Login, default: &ConnectorPolicy) -> Outcome {
+    pub(crate) fn log_in(&mut self, login: &Login, default: &ConnectorPolicy, now: u64) -> Outcome {
         let by_openid = self.owner(&login.openid);
         let by_unionid = login.unionid.clone().and_then(|unionid| self.owner(&Identity::Unionid(unionid)));
         if let Some(who) = login.link_to {
@@ -123,10 +165,10 @@ impl Model {
         match usable[..] {
             [who] => self.sign_in(who, login),
             [] if !known.is_empty() => Outcome::Refused(RefusalReason::UserDisabled),
-            [] => self.first_login(login, default),
+            [] => self.first_login(login, default, now),
             _ => match self.choices.get(&login.both()).copied().filter(|chosen| known.contains(chosen)) {
                 Some(who) => self.sign_in(who, login),
-                None => Outcome::Choose(known),
+                None => self.wait(login, Asked::Choose(known), now),
             },
         }
     }
@@ -145,9 +187,8 @@ impl Model {
         self.sign_in(who, login)
     }
 
-    fn first_login(&mut self, login: &Login, default: &ConnectorPolicy) -> Outcome {
+    fn first_login(&mut self, login: &Login, default: &ConnectorPolicy, now: u64) -> Outcome {
         let policy = self.policies.get(&login.connector).unwrap_or(default).clone();
-        let may_create = policy.registration == Registration::Open && policy.on_no_match == OnNoMatch::Create;
         if policy.binding == Binding::Field {
             let has_number = |account: &Account| {
                 let verified = account.phone_number.as_ref().filter(|phone| phone.is_verified).map(|phone| &phone.number);
@@ -159,21 +200,84 @@ impl Model {
             }
         }
         if policy.binding == Binding::Ask && !policy.methods.is_empty() {
-            return Outcome::Ask { may_create };
+            let asked = Asked::Bind { has_password: true, may_create: may_create(&policy) };
+            return self.wait(login, asked, now);
         }
-        match (may_create, policy.registration) {
-            (true, _) => self.register(login),
-            (false, Registration::Closed) => Outcome::Refused(RefusalReason::RegistrationClosed),
-            (false, Registration::Open) => Outcome::Refused(RefusalReason::NoMatch),
-        }
+        self.register(login, &policy)
     }
 
-    /// A new account, for whoever logs in.
-    fn register(&mut self, login: &Login) -> Outcome {
-        self.accounts.push(Account { state: State::Active, phone_number: None });
+    fn wait(&mut self, login: &Login, asked: Asked, now: u64) -> Outcome {
+        self.waiting.push(Waiting { login: login.clone(), asked, tries_left: TRIES, expires_at: now + TEN_MINUTES, ended: None });
+        Outcome::Waits
+    }
+
+    /// The person answers a login that waits.
+    pub(crate) fn finish(&mut self, place: usize, answer: &Answer, default: &ConnectorPolicy, now: u64) -> Finish {
+        let Waiting { login, asked, tries_left, expires_at, ended } = self.waiting[place].clone();
+        if let Some((by, outcome, remembered_until)) = ended {
+            return match (now < remembered_until, by == *answer) {
+                (true, true) => Finish::Finished(outcome),
+                (true, false) => Finish::FinishedOtherwise,
+                (false, _) => Finish::Over,
+            };
+        }
+        if now >= expires_at || tries_left == 0 {
+            return Finish::Over;
+        }
+        let is_right = match (&asked, answer) {
+            (Asked::Choose(accounts), Answer::Choose(chosen)) => chosen.is_some_and(|chosen| accounts.contains(&chosen)),
+            (Asked::Bind { may_create: true, .. }, Answer::Create) => true,
+            (Asked::Bind { has_password: true, .. }, Answer::Password(who, is_right)) => *is_right && self.accounts[*who].has_password,
+            _ => return Finish::NotOffered,
+        };
+        if !is_right {
+            self.waiting[place].tries_left -= 1;
+            return Finish::Wrong { tries_left: tries_left - 1 };
+        }
+        let outcome = self.end(&login, answer, default);
+        self.waiting[place].ended = Some((answer.clone(), outcome.clone(), now + TEN_MINUTES));
+        Finish::Finished(outcome)
+    }
+
+    /// A right answer counts for what is so now, and takes nothing from anybody.
+    fn end(&mut self, login: &Login, answer: &Answer, default: &ConnectorPolicy) -> Outcome {
+        let unionid = login.unionid.clone().map(Identity::Unionid);
+        let owners: BTreeSet<Who> = [Some(&login.openid), unionid.as_ref()].into_iter().flatten().filter_map(|id| self.owner(id)).collect();
+        let (who, may_be_others) = match (answer, owners.first()) {
+            (Answer::Create, None) => {
+                let policy = self.policies.get(&login.connector).unwrap_or(default).clone();
+                return self.register(login, &policy);
+            }
+            // The account was made a moment ago, in another window.
+            (Answer::Create, Some(owner)) => (*owner, false),
+            (Answer::Choose(chosen), _) => (chosen.unwrap(), true),
+            (Answer::Password(who, _), _) => (*who, false),
+        };
+        let is_of_somebody_else = owners.iter().any(|owner| *owner != who);
+        if (is_of_somebody_else && !may_be_others) || (may_be_others && !owners.contains(&who)) {
+            return Outcome::Refused(RefusalReason::IdentityTaken);
+        }
+        if self.accounts[who].state != State::Active {
+            return Outcome::Refused(RefusalReason::UserDisabled);
+        }
+        if is_of_somebody_else {
+            self.choices.insert(login.both(), who);
+        }
+        self.sign_in(who, login)
+    }
+
+    /// A new account, for whoever logs in, where the policy allows it.
+    fn register(&mut self, login: &Login, policy: &ConnectorPolicy) -> Outcome {
+        if !may_create(policy) {
+            return Outcome::Refused(match policy.registration {
+                Registration::Closed => RefusalReason::RegistrationClosed,
+                Registration::Open => RefusalReason::NoMatch,
+            });
+        }
+        self.accounts.push(Account { state: State::Active, phone_number: None, has_password: false });
         let who = self.accounts.len() - 1;
         self.sign_in(who, login);
-        Outcome::SignedIn { who, is_new: true }
+        Outcome::SignedIn { who, is_new: true, session: self.sessions.len() - 1 }
     }
 
     /// A session for `who`, who gets what the login brings and nobody has.
@@ -191,7 +295,7 @@ impl Model {
             *phone = Some(PhoneNumber { number, is_verified: true, is_from_wechat: true });
         }
         self.sessions.push(Session { who, has_ended: false });
-        Outcome::SignedIn { who, is_new: false }
+        Outcome::SignedIn { who, is_new: false, session: self.sessions.len() - 1 }
     }
 
     pub(crate) fn create(&mut self, phone_number: Option<PhoneNumber>, people: &[Person]) -> Result<Who, No> {
@@ -204,7 +308,7 @@ impl Model {
                 return Err(No::Taken);
             }
         }
-        self.accounts.push(Account { state: State::Active, phone_number });
+        self.accounts.push(Account { state: State::Active, phone_number, has_password: true });
         let who = self.accounts.len() - 1;
         people.iter().for_each(|person| self.give(who, person));
         Ok(who)
@@ -290,6 +394,7 @@ impl Model {
         let number = self.accounts[from].phone_number.take();
         let kept = &mut self.accounts[into].phone_number;
         *kept = kept.take().or(number);
+        self.accounts[into].has_password |= std::mem::take(&mut self.accounts[from].has_password);
         self.accounts[from].state = State::Merged;
         self.end_sessions(from);
         Ok(())
@@ -320,7 +425,7 @@ impl Model {
             self.unionids.remove(&gone);
         }
         self.choices.retain(|_, chosen| *chosen != who);
-        self.accounts[who] = Account { state: State::Deleted, phone_number: None };
+        self.accounts[who] = Account { state: State::Deleted, phone_number: None, has_password: false };
         Ok(())
     }
 
@@ -342,6 +447,10 @@ impl Model {
     fn end_sessions(&mut self, who: Who) {
         self.sessions.iter_mut().filter(|session| session.who == who).for_each(|session| session.has_ended = true);
     }
+}
+
+fn may_create(policy: &ConnectorPolicy) -> bool {
+    policy.registration == Registration::Open && policy.on_no_match == OnNoMatch::Create
 }
 
 impl Login {
