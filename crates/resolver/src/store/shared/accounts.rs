@@ -13,7 +13,7 @@ pub(super) async fn find(connection: &mut Connection, user: UserId) -> Result<Op
     row.as_ref().map(read).transpose()
 }
 
-/// The account, unless it was deleted or merged into another.
+/// The account, unless it is deleted or merged: those never change again.
 pub(super) async fn find_present(connection: &mut Connection, user: UserId) -> Result<Option<Account>, StoreError> {
     let account = find(connection, user).await?;
     Ok(account.filter(|account| matches!(account.state, State::Active | State::Disabled)))
