@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgConnection};
 
 use super::{Kind, OpenFailure, kind_of};
 
@@ -23,16 +23,16 @@ const NO_SUCH_TABLE: &str = "42P01";
 /// Two that begin at once may collide while they make the table that they are to wait on.
 const TRIES: u32 = 10;
 
-pub(super) async fn run(pool: &PgPool) -> Result<(), OpenFailure> {
+pub(super) async fn run(connection: &mut PgConnection) -> Result<(), OpenFailure> {
     // A database that is as it should be is not written to: it may be one that takes no writes for now.
-    match sqlx::query_scalar("SELECT version FROM schema_version WHERE id = 1").fetch_optional(pool).await {
+    match sqlx::query_scalar("SELECT version FROM schema_version WHERE id = 1").fetch_optional(&mut *connection).await {
         Ok(Some(version)) if missing(version)?.is_empty() => return Ok(()),
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NO_SUCH_TABLE) => {}
         found => drop(found?),
     }
     let mut tried = 1;
     loop {
-        match migrate(pool).await {
+        match migrate(connection).await {
             Err(OpenFailure::Postgres(sqlx::Error::Database(error)))
                 if tried < TRIES && is_collision(error.code().as_deref().unwrap_or_default()) =>
             {
@@ -50,21 +50,19 @@ fn missing(version: i64) -> Result<&'static [&'static str], OpenFailure> {
     MIGRATIONS.get(done..).ok_or(OpenFailure::Newer { found: version, known: MIGRATIONS.len() })
 }
 
-/// 42P07: the table has just been made by another; 55P03: the other is still at it.
+/// 42P07: the table has just been made by another.
 fn is_collision(code: &str) -> bool {
-    kind_of(code) == Kind::Conflict || matches!(code, "42P07" | "55P03")
+    kind_of(code) == Kind::Conflict || code == "42P07"
 }
 
-async fn migrate(pool: &PgPool) -> Result<(), OpenFailure> {
+async fn migrate(connection: &mut PgConnection) -> Result<(), OpenFailure> {
     sqlx::query("CREATE TABLE IF NOT EXISTS schema_version (id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1), version BIGINT NOT NULL)")
-        .execute(pool)
+        .execute(&mut *connection)
         .await?;
-    sqlx::query("INSERT INTO schema_version (id, version) VALUES (1, 0) ON CONFLICT (id) DO NOTHING").execute(pool).await?;
-    let mut transaction = pool.begin().await?;
+    sqlx::query("INSERT INTO schema_version (id, version) VALUES (1, 0) ON CONFLICT (id) DO NOTHING").execute(&mut *connection).await?;
+    let mut transaction = connection.begin().await?;
     let version: i64 =
         sqlx::query_scalar("SELECT version FROM schema_version WHERE id = 1 FOR UPDATE").fetch_one(&mut *transaction).await?;
-    // A change of a large table takes its time.
-    sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *transaction).await?;
     for migration in missing(version)? {
         sqlx::raw_sql(*migration).execute(&mut *transaction).await?;
     }

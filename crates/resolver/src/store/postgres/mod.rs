@@ -75,8 +75,14 @@ impl PostgresStore {
 
 async fn open(options: PgConnectOptions) -> Result<PostgresStore, OpenFailure> {
     let options = options.application_name("wxgate-resolver").disable_statement_logging();
-    // By itself the pool would try an unreachable server until its patience is over, and tell nothing but that.
-    PgConnection::connect_with(&options).await?.close().await?;
+    // Not by the pool, which would try an unreachable server until its patience is over, and tell nothing but that.
+    let mut first = PgConnection::connect_with(&options).await?;
+    let encoding: String = sqlx::query_scalar("SHOW server_encoding").fetch_one(&mut first).await?;
+    if !encoding.eq_ignore_ascii_case("UTF8") {
+        return Err(OpenFailure::Encoding(encoding));
+    }
+    migrations::run(&mut first).await?;
+    first.close().await?;
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE)
@@ -90,19 +96,9 @@ async fn open(options: PgConnectOptions) -> Result<PostgresStore, OpenFailure> {
             })
         })
         .after_connect(|connection, _| {
-            Box::pin(async move {
-                connection.execute("SET lock_timeout = '2s'").await?;
-                connection.execute("SET statement_timeout = '5s'").await?;
-                Ok(())
-            })
+            Box::pin(async move { connection.execute("SET lock_timeout = '2s'; SET statement_timeout = '5s'").await.map(drop) })
         })
-        .connect_with(options)
-        .await?;
-    let encoding: String = sqlx::query_scalar("SHOW server_encoding").fetch_one(&pool).await?;
-    if !encoding.eq_ignore_ascii_case("UTF8") {
-        return Err(OpenFailure::Encoding(encoding));
-    }
-    migrations::run(&pool).await?;
+        .connect_lazy_with(options);
     Ok(PostgresStore { pool })
 }
 

@@ -3,14 +3,14 @@
 //! sqlx's own migrations take no lock on SQLite, so two processes that start at once would both create the tables; here
 //! all of it is one transaction that begins as a writer. And `user_version` needs no table of its own.
 
-use sqlx::SqlitePool;
+use sqlx::{Connection as _, SqliteConnection};
 
 use super::OpenFailure;
 
 /// In order; a file that was released never changes again. `postgres/migrations.rs` says how one is to be written.
 const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/sqlite/0001_accounts.sql")];
 
-pub(super) async fn run(writer: &SqlitePool) -> Result<(), OpenFailure> {
+pub(super) async fn run(writer: &mut SqliteConnection) -> Result<(), OpenFailure> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
     let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await?;
     let done = usize::try_from(version).unwrap_or(usize::MAX);

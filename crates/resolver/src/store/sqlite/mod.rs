@@ -19,6 +19,9 @@ use super::error::Kind;
 /// How long a statement waits for a lock of another process, and a request for a connection.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long a database may take to be opened and brought up to date, be it by another process.
+const OPENING: Duration = Duration::from_secs(30);
+
 /// Readers do not wait for the writer, so a few are plenty.
 const READERS: u32 = 4;
 
@@ -87,6 +90,9 @@ async fn open(path: &Path) -> Result<SqliteStore, OpenFailure> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .disable_statement_logging();
+    let mut first = connect(&options.clone().busy_timeout(OPENING)).await?;
+    migrations::run(&mut first).await?;
+    first.close().await?;
     // A connection costs a thread and cannot go stale, so none is given up but one that went wrong.
     let pool = SqlitePoolOptions::new()
         .acquire_timeout(PATIENCE)
@@ -95,16 +101,15 @@ async fn open(path: &Path) -> Result<SqliteStore, OpenFailure> {
         .test_before_acquire(false)
         // When the disk is full, SQLite rolls back by itself; sqlx 0.9 then fails to, and thinks itself within a transaction for ever.
         .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }));
-    let writer = connect_writer(&pool.clone().max_connections(1), &options).await?;
-    migrations::run(&writer).await?;
-    let readers = pool.max_connections(READERS).connect_with(options.pragma("query_only", "ON")).await?;
+    let writer = pool.clone().max_connections(1).connect_lazy_with(options.clone());
+    let readers = pool.max_connections(READERS).connect_lazy_with(options.pragma("query_only", "ON"));
     Ok(SqliteStore { writer, readers })
 }
 
-async fn connect_writer(pool: &SqlitePoolOptions, options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
-    let deadline = Instant::now() + PATIENCE;
+async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
+    let deadline = Instant::now() + OPENING;
     loop {
-        match pool.clone().connect_with(options.clone()).await {
+        match SqliteConnection::connect_with(options).await {
             // While two processes turn a new file to WAL at once, SQLite does not wait for the lock, whatever it was told.
             Err(sqlx::Error::Database(error)) if is_busy(error.as_ref()) && Instant::now() < deadline => {
                 tokio::time::sleep(Duration::from_millis(10)).await;
