@@ -17,6 +17,7 @@ pub(super) fn routes() -> Router<Simulator> {
         .route("/sim/mini-program/login", post(login))
         .route("/sim/mini-program/phone-number", post(phone_number))
         .route("/sim/mini-program/user-info", post(user_info))
+        .route("/sim/mini-program/seal", post(seal))
         .route("/sim/mini-program/visits/{id}", get(visit))
         .route("/sim/mini-program/visits/{id}/launch-app", post(launch_app))
 }
@@ -66,6 +67,19 @@ async fn login(State(sim): State<Simulator>, Body(who): Body<Who>) -> Answer<Log
 async fn user_info(State(sim): State<Simulator>, Body(who): Body<Who>) -> Answer<Option<OpenData>> {
     let person = named_or_current(&sim, who.person)?;
     Ok(Json(sim.user_info(&who.appid, &person)?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seal {
+    appid: String,
+    person: Option<String>,
+    plaintext: String,
+}
+
+async fn seal(State(sim): State<Simulator>, Body(seal): Body<Seal>) -> Answer<Option<OpenData>> {
+    let person = named_or_current(&sim, seal.person)?;
+    Ok(Json(sim.seal_open_data(&seal.appid, &person, &seal.plaintext)?))
 }
 
 #[derive(Deserialize)]

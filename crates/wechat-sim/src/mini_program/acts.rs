@@ -127,6 +127,15 @@ impl Simulator {
         })
     }
 
+    /// Anything at all under the session key of the latest login: an old watermark, another app's, no JSON. `None` before a
+    /// login.
+    pub fn seal_open_data(&self, appid: &str, person: &str, plaintext: &str) -> Result<Option<OpenData>, ActError> {
+        self.with(|wechat| {
+            mini_program(wechat, appid, person)?;
+            Ok(wechat.mini_programs.session_key(appid, person).and_then(|key| seal(key, plaintext, None)))
+        })
+    }
+
     /// A phone scans a mini-program code or follows a link: the code's text, a URL Link or a URL Scheme.
     pub fn open_mini_program(&self, text: &str, person: &str) -> Result<Visit, ActError> {
         self.with(|wechat| {

@@ -156,6 +156,18 @@ async fn encrypted_data_opens_with_the_session_key_of_the_latest_login() {
 }
 
 #[tokio::test]
+async fn a_test_may_encrypt_what_wechat_never_would() {
+    let story = Story::begin();
+    assert_eq!(story.sim.seal_open_data(PROGRAM, "xiaoming", "{}").unwrap(), None, "nobody has logged in");
+    let code = story.sim.wx_login(PROGRAM, "xiaoming").unwrap();
+    let key = story.session_of(PROGRAM, PROGRAM_SECRET, &code).await.field("session_key");
+    let body = json!({"appid": PROGRAM, "person": "xiaoming", "plaintext": "no JSON"}).to_string();
+    let sealed = story.control("POST", "/sim/mini-program/seal", &body).await;
+    let opened = open_data::decrypt(&key, &sealed.field("iv"), &sealed.field("encryptedData")).unwrap();
+    assert_eq!(opened, b"no JSON");
+}
+
+#[tokio::test]
 async fn a_server_may_ask_whether_its_session_key_is_still_good() {
     let story = Story::begin();
     let token = story.program_token().await;
