@@ -104,22 +104,22 @@ pub(crate) fn json_body<B: DeserializeOwned>(body: &Bytes) -> Result<B, ApiError
 
 /// An answer that has `errcode` and `errmsg` although it is a success, with more beside it.
 #[derive(Debug, Serialize)]
-pub(crate) struct Ok0<T: Serialize> {
+pub(crate) struct Success<T: Serialize> {
     errcode: i64,
     errmsg: &'static str,
     #[serde(flatten)]
     rest: T,
 }
 
-impl<T: Serialize> Ok0<T> {
+impl<T: Serialize> Success<T> {
     pub(crate) fn with(rest: T) -> Self {
         Self { errcode: 0, errmsg: "ok", rest }
     }
 }
 
 /// Nothing but `{"errcode":0,"errmsg":"ok"}`.
-pub(crate) fn just_ok() -> Ok0<Nothing> {
-    Ok0::with(Nothing {})
+pub(crate) fn just_ok() -> Success<Nothing> {
+    Success::with(Nothing {})
 }
 
 #[derive(Debug, Serialize)]

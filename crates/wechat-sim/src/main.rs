@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use wechat_sim::{Simulator, World};
 
-/// A WeChat to log in against: authorize pages, a phone, sns/*, and faults on demand.
+/// A WeChat to log in against: its pages, its API, phones, message push, and faults on demand.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {

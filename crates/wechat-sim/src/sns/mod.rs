@@ -12,7 +12,7 @@ use axum::response::Response;
 use axum::routing::get;
 use serde::Serialize;
 
-use crate::answers::{Family, Nothing, Ok0, just_ok};
+use crate::answers::{Family, Nothing, Success, just_ok};
 use crate::api_error::ApiError;
 use crate::codes::{Grant, Scope};
 use crate::params::Params;
@@ -100,7 +100,7 @@ fn profile(wechat: &mut Wechat, params: &Params) -> Result<ProfileAnswer, ApiErr
 }
 
 /// The one success of `sns/*` that does carry an `errcode`.
-fn check_token(wechat: &mut Wechat, params: &Params) -> Result<Ok0<Nothing>, ApiError> {
+fn check_token(wechat: &mut Wechat, params: &Params) -> Result<Success<Nothing>, ApiError> {
     granted(wechat, params)?;
     Ok(just_ok())
 }

@@ -6,7 +6,7 @@ use axum::response::Response;
 use axum::routing::get;
 
 use super::mini_program;
-use crate::answers::{Family, Nothing, Ok0, just_ok};
+use crate::answers::{Family, Nothing, Success, just_ok};
 use crate::api_error::ApiError;
 use crate::crypto::open_data;
 use crate::params::Params;
@@ -21,7 +21,7 @@ async fn check(State(sim): State<Simulator>, RawQuery(query): RawQuery) -> Respo
 }
 
 /// What is signed is the body, which a GET has not.
-fn verify(wechat: &mut Wechat, params: &Params) -> Result<Ok0<Nothing>, ApiError> {
+fn verify(wechat: &mut Wechat, params: &Params) -> Result<Success<Nothing>, ApiError> {
     let appid = wechat.caller(params)?;
     mini_program(&wechat.world, &appid)?;
     let openid = params.filled("openid").ok_or(ApiError::MissingOpenid)?;

@@ -8,7 +8,7 @@ use axum::routing::post;
 use serde::{Deserialize, Serialize};
 
 use super::mini_program;
-use crate::answers::{self, Family, Ok0};
+use crate::answers::{self, Family, Success};
 use crate::api_error::ApiError;
 use crate::limits::Counted;
 use crate::mini_program::{EnvVersion, Target};
@@ -59,7 +59,7 @@ struct OpenLink {
 async fn scheme(State(sim): State<Simulator>, RawQuery(query): RawQuery, body: Bytes) -> Response {
     answers::post(&sim, query, &body, |wechat, appid, asked: Scheme| {
         let openlink = remember(wechat, appid, &asked.jump_wxa, &asked.life, "weixin://dl/business/?t=")?;
-        Ok(Ok0::with(OpenLink { openlink }))
+        Ok(Success::with(OpenLink { openlink }))
     })
 }
 
@@ -79,7 +79,7 @@ struct UrlLinkAnswer {
 async fn url_link(State(sim): State<Simulator>, RawQuery(query): RawQuery, body: Bytes) -> Response {
     answers::post(&sim, query, &body, |wechat, appid, asked: UrlLink| {
         let url_link = remember(wechat, appid, &asked.jump, &asked.life, "https://wxaurl.cn/")?;
-        Ok(Ok0::with(UrlLinkAnswer { url_link }))
+        Ok(Success::with(UrlLinkAnswer { url_link }))
     })
 }
 

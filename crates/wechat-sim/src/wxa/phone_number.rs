@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::mini_program;
-use crate::answers::{self, Family, Ok0};
+use crate::answers::{self, Family, Success};
 use crate::api_error::ApiError;
 use crate::codes::CodeError;
 use crate::limits::Counted;
@@ -36,7 +36,7 @@ async fn exchange(State(sim): State<Simulator>, RawQuery(query): RawQuery, body:
     answers::post(&sim, query, &body, tell)
 }
 
-fn tell(wechat: &mut Wechat, appid: &str, asked: Asked) -> Result<Ok0<Answer>, ApiError> {
+fn tell(wechat: &mut Wechat, appid: &str, asked: Asked) -> Result<Success<Answer>, ApiError> {
     let now = wechat.now();
     if mini_program(&wechat.world, appid)?.is_unverified {
         return Err(ApiError::Unauthorized);
@@ -51,7 +51,7 @@ fn tell(wechat: &mut Wechat, appid: &str, asked: Asked) -> Result<Ok0<Answer>, A
     }
     let person = unspent.spend();
     let phone_info = wechat.phone_info(&person, appid).ok_or(ApiError::SystemError)?;
-    Ok(Ok0::with(Answer { phone_info }))
+    Ok(Success::with(Answer { phone_info }))
 }
 
 impl Wechat {
