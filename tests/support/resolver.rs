@@ -10,10 +10,12 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::net::TcpSocket;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use wxgate_resolver::AppState;
+use wxgate_resolver::audit::{Actor, By};
+use wxgate_resolver::clock::Clock;
 use wxgate_resolver::policy::ConnectorPolicy;
-use wxgate_resolver::store::SqliteStore;
+use wxgate_resolver::store::{Act, AdminStore, SqliteStore};
 use wxgate_resolver::tokens::Tokens;
+use wxgate_resolver::{AppState, Limits};
 
 use crate::http::{self, Answer};
 
@@ -90,12 +92,20 @@ impl Resolver {
 
     /// Refuses this user's further logins, and ends all sessions.
     pub async fn disable_user(&self, sub: &str) {
-        self.ask("POST", &format!("/v1/users/{sub}/disable"), None).await.assert_status(204);
+        self.act(sub, Act::Disable).await;
     }
 
     /// Lets this user log in again.
     pub async fn enable_user(&self, sub: &str) {
-        self.ask("POST", &format!("/v1/users/{sub}/enable"), None).await.assert_status(204);
+        self.act(sub, Act::Enable).await;
+    }
+
+    /// Does what an administrator does, in the database that the resolver shares.
+    async fn act(&self, sub: &str, act: Act) {
+        let store = SqliteStore::open(&self.database).await.expect("the resolver's database");
+        let by = By { actor: Actor::Admin("the tests".into()), client_address: None };
+        let user = sub.parse().expect("a user's id");
+        store.act_on_user(user, act, Limits::default().longest_session, &by, Clock::system().now()).await.expect("done");
     }
 
     /// Ends all sessions of this user.

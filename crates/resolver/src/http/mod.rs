@@ -11,7 +11,6 @@ mod own_account;
 mod pending;
 mod problem;
 mod revocations;
-mod users;
 
 use std::sync::Arc;
 
@@ -44,8 +43,6 @@ pub fn app<S: AdminStore>(state: Arc<AppState<S>>) -> Router {
         .route("/v1/users/{user_id}", get(own_account::view::<S>))
         .route("/v1/users/{user_id}/identities/{id}/unlink", post(own_account::unlink::<S>))
         .route("/v1/users/{user_id}/revoke-sessions", post(own_account::revoke_sessions::<S>))
-        .route("/v1/users/{user_id}/disable", post(users::disable::<S>))
-        .route("/v1/users/{user_id}/enable", post(users::enable::<S>))
         .route_layer(from_fn_with_state(in_flight.clone(), in_flight::limit))
         // Outermost, so that a stranger takes no place of those who may call.
         .route_layer(from_fn_with_state(state.clone(), auth::require_token::<S>));

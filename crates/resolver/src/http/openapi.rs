@@ -5,7 +5,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::admin::AdminApi;
-use super::{health, logins, own_account, pending, revocations, users};
+use super::{health, logins, own_account, pending, revocations};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,8 +24,6 @@ use super::{health, logins, own_account, pending, revocations, users};
         own_account::view,
         own_account::unlink,
         own_account::revoke_sessions,
-        users::disable,
-        users::enable,
         health::is_up,
         health::is_ready,
     ),

@@ -21,7 +21,7 @@ use resolver_api::{LoginOutcome, RevocationFeed};
 
 use crate::audit::By;
 use crate::clock::Moment;
-use crate::ids::{IdempotencyKey, SessionId, UserId};
+use crate::ids::{IdempotencyKey, SessionId};
 use crate::login::Login;
 use crate::policy::{ConnectorPolicy, StoredPolicy};
 
@@ -51,20 +51,6 @@ pub trait Store: PendingStore + AccountStore + Send + Sync + 'static {
 
     /// Ends a session; the revocation is in force until and including the second `expires_at`.
     fn revoke_session(&self, session: &SessionId, expires_at: u64, now: Moment) -> impl Future<Output = Result<(), StoreError>> + Send;
-
-    /// Ends every session that the user has now; in force for `longest_session`. False when nobody has this id.
-    fn revoke_user_sessions(
-        &self,
-        user: UserId,
-        longest_session: Duration,
-        now: Moment,
-    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
-
-    /// Refuses the user's further logins, and ends every session like [`Store::revoke_user_sessions`]. False when nobody has this id.
-    fn disable_user(&self, user: UserId, longest_session: Duration, now: Moment) -> impl Future<Output = Result<bool, StoreError>> + Send;
-
-    /// Lets the user log in again; sessions that have ended stay so. False when nobody has this id, or the account is deleted or merged.
-    fn enable_user(&self, user: UserId) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// The revocations in force after a cursor of this store, oldest first, at most [`REVOCATION_PAGE`];
     /// from the start when the cursor is empty or not of this store.

@@ -1,14 +1,10 @@
 //! A person's own account.
 
-use std::time::Duration;
-
 use resolver_api::{AccountChange, LoginRequest, UnlinkAnswer};
 use uuid::Uuid;
 use wxgate_resolver::store::Store;
 
-use crate::support::{START, With, at, in_wechat, log_in, over_both_databases, pc, signed_in};
-
-const MONTH: Duration = Duration::from_hours(30 * 24);
+use crate::support::{MONTH, START, With, at, in_wechat, log_in, over_both_databases, pc, signed_in};
 
 over_both_databases!(
     a_person_sees_one_entry_for_each_wechat_person,

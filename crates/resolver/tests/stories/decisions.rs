@@ -1,8 +1,6 @@
 //! Whom a login signs in: accounts that contradict each other, first logins by policy, linking, phone numbers; and what is noted of it.
 //! Each story is a function over any store.
 
-use std::time::Duration;
-
 use resolver_api::{LoginOutcome, LoginRequest, ProofMethod, RefusalReason};
 use serde_json::Value;
 use uuid::Uuid;
@@ -12,9 +10,7 @@ use wxgate_resolver::ids::UserId;
 use wxgate_resolver::policy::{Binding, ConnectorPolicy, OnNoMatch, Registration};
 use wxgate_resolver::store::{AdminStore, Answer, Store};
 
-use crate::support::{CLOSED, OPEN, START, With, at, checked, in_wechat, log_in, pc, signed_in};
-
-const MONTH: Duration = Duration::from_hours(30 * 24);
+use crate::support::{CLOSED, OPEN, START, With, at, checked, disable, enable, in_wechat, log_in, pc, signed_in};
 
 const NUMBER: &str = "+8613800138000";
 
@@ -63,7 +59,7 @@ fn ask(registration: Registration) -> ConnectorPolicy {
 }
 
 /// Logs in where the connector has this policy.
-async fn log_in_by<S: Store>(store: &S, policy: &ConnectorPolicy, request: LoginRequest) -> LoginOutcome {
+async fn log_in_by<S: AdminStore>(store: &S, policy: &ConnectorPolicy, request: LoginRequest) -> LoginOutcome {
     store.login(&checked(request), policy, at(9)).await.unwrap().outcome
 }
 
@@ -77,24 +73,24 @@ async fn audit<S: AdminStore>(store: &S) -> Vec<AuditEntry> {
     store.list_audit(&query).await.unwrap()
 }
 
-pub(crate) async fn of_two_accounts_the_one_that_is_not_disabled_signs_in<S: Store>(store: S) {
+pub(crate) async fn of_two_accounts_the_one_that_is_not_disabled_signs_in<S: AdminStore>(store: S) {
     let a = signed_in(log_in(&store, pc("o-1"), at(0)).await).user;
     let b = signed_in(log_in(&store, in_wechat("o-2").unionid("u-1"), at(0)).await).user;
     let both = || pc("o-1").unionid("u-1");
     for (disabled, other) in [(a, b), (b, a)] {
-        store.disable_user(disabled, MONTH, at(1)).await.unwrap();
+        disable(&store, disabled, at(1)).await;
         assert_eq!(signed_in(log_in(&store, both(), at(2)).await).user, other);
-        store.enable_user(disabled).await.unwrap();
+        enable(&store, disabled, at(5)).await;
     }
     assert!(matches!(log_in(&store, both(), at(3)).await, LoginOutcome::ChooseAccount { .. }), "nothing was recorded");
-    store.disable_user(a, MONTH, at(4)).await.unwrap();
-    store.disable_user(b, MONTH, at(4)).await.unwrap();
+    disable(&store, a, at(4)).await;
+    disable(&store, b, at(4)).await;
     assert_eq!(log_in(&store, both(), at(5)).await, refused(RefusalReason::UserDisabled));
 }
 
 pub(crate) async fn a_refused_login_changes_nothing<S: Store + AdminStore>(store: S) {
     let user = signed_in(log_in(&store, pc("o-1").nickname("晓明"), at(0)).await).user;
-    store.disable_user(user, MONTH, at(1)).await.unwrap();
+    disable(&store, user, at(1)).await;
     let before = (store.find_user(user).await.unwrap(), store.list_identities(user).await.unwrap());
     let request = calling_from(NUMBER, pc("o-1").unionid("u-1").nickname("小明"));
     assert_eq!(log_in(&store, request, at(2)).await, refused(RefusalReason::UserDisabled));
@@ -114,7 +110,7 @@ pub(crate) async fn a_phone_number_from_wechat_is_the_accounts_own<S: Store + Ad
 }
 
 /// ACC-06, ACC-07.
-pub(crate) async fn a_number_that_one_account_has_proved_finds_that_account<S: Store>(store: S) {
+pub(crate) async fn a_number_that_one_account_has_proved_finds_that_account<S: AdminStore>(store: S) {
     let user = signed_in(log_in(&store, calling_from(NUMBER, pc("o-1")), at(0)).await).user;
     let request = calling_from(NUMBER, in_wechat("o-2").unionid("u-2"));
     let bound = signed_in(log_in_by(&store, &field(OnNoMatch::Refuse), request).await);
@@ -127,7 +123,7 @@ pub(crate) async fn a_number_that_one_account_has_proved_finds_that_account<S: S
 }
 
 /// ACC-07.
-pub(crate) async fn a_number_that_nobody_or_several_have_proved_finds_nobody<S: Store>(store: S) {
+pub(crate) async fn a_number_that_nobody_or_several_have_proved_finds_nobody<S: AdminStore>(store: S) {
     let no_match = refused(RefusalReason::NoMatch);
     let refuse = field(OnNoMatch::Refuse);
     let stranger = || calling_from(NUMBER, in_wechat("o-9"));
@@ -135,9 +131,9 @@ pub(crate) async fn a_number_that_nobody_or_several_have_proved_finds_nobody<S: 
     let first = signed_in(log_in(&store, calling_from(NUMBER, pc("o-1")), at(0)).await).user;
     assert_eq!(log_in_by(&store, &refuse, in_wechat("o-9")).await, no_match, "no number was brought");
     assert_eq!(log_in_by(&store, &refuse, calling_from("+8613900139000", in_wechat("o-9"))).await, no_match, "another number");
-    store.disable_user(first, MONTH, at(1)).await.unwrap();
+    disable(&store, first, at(1)).await;
     assert_eq!(log_in_by(&store, &refuse, stranger()).await, no_match, "its account is disabled");
-    store.enable_user(first).await.unwrap();
+    enable(&store, first, at(5)).await;
 
     let second = signed_in(log_in(&store, calling_from(NUMBER, pc("o-2")), at(2)).await).user;
     assert_ne!(first, second);
@@ -145,7 +141,7 @@ pub(crate) async fn a_number_that_nobody_or_several_have_proved_finds_nobody<S: 
     assert!(signed_in(log_in_by(&store, &field(OnNoMatch::Create), stranger()).await).new_user);
 }
 
-pub(crate) async fn whoever_is_not_found_is_refused_and_told_why<S: Store>(store: S) {
+pub(crate) async fn whoever_is_not_found_is_refused_and_told_why<S: AdminStore>(store: S) {
     let refuse = ConnectorPolicy { on_no_match: OnNoMatch::Refuse, ..OPEN.clone() };
     assert_eq!(log_in_by(&store, &refuse, pc("o-1")).await, refused(RefusalReason::NoMatch));
     let closed_too = ConnectorPolicy { on_no_match: OnNoMatch::Refuse, ..CLOSED.clone() };
@@ -156,7 +152,7 @@ pub(crate) async fn whoever_is_not_found_is_refused_and_told_why<S: Store>(store
     assert!(!signed_in(log_in_by(&store, &refuse, pc("o-1")).await).new_user, "no policy keeps out who is known");
 }
 
-pub(crate) async fn a_stranger_is_asked_where_the_policy_says_so<S: Store>(store: S) {
+pub(crate) async fn a_stranger_is_asked_where_the_policy_says_so<S: AdminStore>(store: S) {
     let request = pc("o-1");
     let outcome = log_in_by(&store, &ask(Registration::Closed), request.clone()).await;
     let LoginOutcome::BindAccount { pending, expires_at } = &outcome else {
@@ -170,7 +166,7 @@ pub(crate) async fn a_stranger_is_asked_where_the_policy_says_so<S: Store>(store
     assert_eq!(signed_in(log_in_by(&store, &ask(Registration::Open), pc("o-1")).await).user, known.user, "who is known is not asked");
 }
 
-pub(crate) async fn where_there_is_nothing_to_ask_nobody_is_asked<S: Store>(store: S) {
+pub(crate) async fn where_there_is_nothing_to_ask_nobody_is_asked<S: AdminStore>(store: S) {
     let nothing = |registration| ConnectorPolicy { methods: Vec::new(), ..ask(registration) };
     let reason = RefusalReason::RegistrationClosed;
     assert_eq!(log_in_by(&store, &nothing(Registration::Closed), pc("o-1")).await, refused(reason));
@@ -200,7 +196,7 @@ pub(crate) async fn a_policy_of_the_connectors_own_goes_before_the_default<S: St
     assert!(changes.iter().all(|entry| entry.actor == "admin:ada" && entry.detail["connector"] == "pc"), "{changes:?}");
 }
 
-pub(crate) async fn whoever_is_logged_in_links_another_identity<S: Store>(store: S) {
+pub(crate) async fn whoever_is_logged_in_links_another_identity<S: AdminStore>(store: S) {
     let user = signed_in(log_in(&store, pc("o-1"), at(0)).await).user;
     let linked = signed_in(log_in_by(&store, &CLOSED, linking_to(user, in_wechat("o-2").unionid("u-2"))).await);
     assert_eq!((linked.user, linked.new_user), (user, false));
@@ -212,25 +208,25 @@ pub(crate) async fn whoever_is_logged_in_links_another_identity<S: Store>(store:
 }
 
 /// ACC-08, ACC-09.
-pub(crate) async fn nobody_links_what_somebody_else_has<S: Store>(store: S) {
+pub(crate) async fn nobody_links_what_somebody_else_has<S: AdminStore>(store: S) {
     let user = signed_in(log_in(&store, pc("o-1"), at(0)).await).user;
     let other = signed_in(log_in(&store, in_wechat("o-2").unionid("u-2"), at(0)).await).user;
     let taken = refused(RefusalReason::IdentityTaken);
     assert_eq!(log_in(&store, linking_to(user, in_wechat("o-2")), at(1)).await, taken);
     assert_eq!(log_in(&store, linking_to(user, pc("o-1").unionid("u-2")), at(1)).await, taken);
-    store.disable_user(other, MONTH, at(2)).await.unwrap();
+    disable(&store, other, at(2)).await;
     assert_eq!(log_in(&store, linking_to(user, in_wechat("o-2")), at(3)).await, taken, "a disabled account keeps what it has");
-    store.enable_user(other).await.unwrap();
+    enable(&store, other, at(5)).await;
     assert_eq!(signed_in(log_in(&store, in_wechat("o-2"), at(4)).await).user, other);
 }
 
-pub(crate) async fn linking_to_nobody_is_refused<S: Store>(store: S) {
+pub(crate) async fn linking_to_nobody_is_refused<S: AdminStore>(store: S) {
     let user = signed_in(log_in(&store, pc("o-1"), at(0)).await).user;
     let nobody = refused(RefusalReason::UserDisabled);
     assert_eq!(log_in(&store, linking_to(Uuid::from_u128(7), in_wechat("o-2")), at(1)).await, nobody);
     let elsewhere = LoginRequest { pool: "other".into(), ..linking_to(user, in_wechat("o-2")) };
     assert_eq!(log_in(&store, elsewhere, at(1)).await, nobody, "accounts of different pools never meet");
-    store.disable_user(user, MONTH, at(2)).await.unwrap();
+    disable(&store, user, at(2)).await;
     assert_eq!(log_in(&store, linking_to(user, in_wechat("o-2")), at(3)).await, nobody);
     assert!(signed_in(log_in(&store, in_wechat("o-2"), at(4)).await).new_user, "no refusal left a trace");
 }

@@ -4,7 +4,6 @@
 //! that goes wrong is made shorter until every event in it counts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -22,9 +21,8 @@ use wxgate_resolver::store::{
 };
 
 use crate::model::{self, Answer, Asked, Finish, Identity, Login, Model, No, Outcome, Person, PhoneNumber, Who};
-use crate::support::{OPEN, START, at, checked, pc, postgres};
+use crate::support::{MONTH, OPEN, START, at, checked, pc, postgres};
 
-const MONTH: Duration = Duration::from_hours(30 * 24);
 const PLATFORM: &str = "main";
 
 /// What every password that an administrator sets is kept as: nobody hashes here.

@@ -3,10 +3,11 @@
 use reqwest::StatusCode;
 use resolver_api::{LoginRequest, Profile};
 use serde_json::{Value, json};
+use wxgate_resolver::store::SqliteStore;
 
 use crate::program::Running;
 use crate::sqlite::another;
-use crate::support::{TOKEN, With, in_wechat, pc};
+use crate::support::{TOKEN, With, at, disable, in_wechat, pc};
 
 #[tokio::test]
 async fn each_login_is_one_line_and_no_line_holds_personal_data_or_secrets() {
@@ -31,7 +32,8 @@ async fn each_login_is_one_line_and_no_line_holds_personal_data_or_secrets() {
     login(LoginRequest { openid: "OPENID-CANARY-4".repeat(9), ..first.clone() }).await;
     send(TOKEN, "/v1/logins", &json!({"openid": ["OPENID-CANARY-5"]})).await;
     send("TOKEN-CANARY", "/v1/logins", &json!({"openid": "OPENID-CANARY-6"})).await;
-    send(TOKEN, &format!("/v1/users/{user}/disable"), &Value::Null).await;
+    let store = SqliteStore::open(running.database()).await.unwrap();
+    disable(&store, user.parse().unwrap(), at(0)).await;
     login(pc("OPENID-CANARY-1")).await;
     let session = answer["session_id"].as_str().unwrap();
     send(TOKEN, &format!("/v1/sessions/{session}/revoke"), &json!({"expires_at": 9})).await;

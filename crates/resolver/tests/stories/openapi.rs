@@ -35,8 +35,6 @@ fn every_route_is_in_the_document_with_its_answers() {
             "/v1/revocations",
             "/v1/sessions/{session_id}/revoke",
             "/v1/users/{user_id}",
-            "/v1/users/{user_id}/disable",
-            "/v1/users/{user_id}/enable",
             "/v1/users/{user_id}/identities/{id}/unlink",
             "/v1/users/{user_id}/revoke-sessions",
         ]

@@ -7,11 +7,15 @@ use resolver_api::{LoginMethod, LoginOutcome, LoginRequest, Profile};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
+use wxgate_resolver::audit::{Actor, By};
 use wxgate_resolver::clock::Moment;
 use wxgate_resolver::ids::{IdempotencyKey, SessionId, UserId};
 use wxgate_resolver::login::Login;
 use wxgate_resolver::policy::{Binding, ConnectorPolicy, OnNoMatch, Registration};
-use wxgate_resolver::store::{Answer, PostgresStore, SqliteStore, Store};
+use wxgate_resolver::store::{Act, AdminStore, Answer, PostgresStore, SqliteStore, Store};
+
+/// The longest session of the stories.
+pub(crate) const MONTH: Duration = Duration::from_hours(30 * 24);
 
 /// When the stories begin.
 pub(crate) const START: u64 = 1_800_000_000;
@@ -141,6 +145,26 @@ pub(crate) fn signed_in(outcome: LoginOutcome) -> SignedIn {
         }
         other => panic!("not signed in: {other:?}"),
     }
+}
+
+/// Keeps the user out.
+pub(crate) async fn disable<S: AdminStore>(store: &S, user: UserId, now: Moment) {
+    act(store, user, Act::Disable, now).await;
+}
+
+/// Lets the user in again.
+pub(crate) async fn enable<S: AdminStore>(store: &S, user: UserId, now: Moment) {
+    act(store, user, Act::Enable, now).await;
+}
+
+/// Ends every session that the user has now.
+pub(crate) async fn sign_out<S: AdminStore>(store: &S, user: UserId, now: Moment) {
+    act(store, user, Act::SignOut, now).await;
+}
+
+async fn act<S: AdminStore>(store: &S, user: UserId, act: Act, now: Moment) {
+    let alice = By { actor: Actor::Admin("alice".into()), client_address: None };
+    store.act_on_user(user, act, MONTH, &alice, now).await.unwrap();
 }
 
 /// A new SQLite file, and the directory that vanishes with the story.

@@ -13,12 +13,6 @@ pub(super) async fn find(connection: &mut Connection, user: UserId) -> Result<Op
     row.as_ref().map(read).transpose()
 }
 
-/// The account, unless it is deleted or merged: those never change again.
-pub(super) async fn find_present(connection: &mut Connection, user: UserId) -> Result<Option<Account>, StoreError> {
-    let account = find(connection, user).await?;
-    Ok(account.filter(|account| matches!(account.state, State::Active | State::Disabled)))
-}
-
 /// The active accounts of the pool whose person has proved to have this address; two stand for many.
 pub(super) async fn find_by_address(connection: &mut Connection, pool: &str, address: &Address) -> Result<Vec<UserId>, StoreError> {
     let statement = match address {

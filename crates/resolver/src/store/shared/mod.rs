@@ -24,17 +24,14 @@ mod policies;
 mod revocations;
 mod transaction;
 
-use std::time::Duration;
-
 use resolver_api::{LoginOutcome, RevocationFeed};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{Backend, Connection, Row};
-use crate::account::State;
 use crate::audit::{Action, By};
 use crate::clock::Moment;
-use crate::ids::{IdempotencyKey, SessionId, UserId};
+use crate::ids::{IdempotencyKey, SessionId};
 use crate::login::Login;
 use crate::policy::{ConnectorPolicy, StoredPolicy};
 use crate::store::{Answer, LoginError, Store, StoreError};
@@ -64,47 +61,6 @@ impl Store for Backend {
             return Ok(());
         }
         self.write(Repeat::Always, |scope| Box::pin(revocations::revoke_session(scope.connection, session, expires_at, now))).await
-    }
-
-    async fn revoke_user_sessions(&self, user: UserId, longest_session: Duration, now: Moment) -> Result<bool, StoreError> {
-        self.write(Repeat::Always, |scope| {
-            Box::pin(async move {
-                let Some(account) = accounts::find_present(scope.connection, user).await? else {
-                    return Ok(false);
-                };
-                revocations::end_sessions(scope.connection, account, longest_session, now).await?;
-                Ok(true)
-            })
-        })
-        .await
-    }
-
-    async fn disable_user(&self, user: UserId, longest_session: Duration, now: Moment) -> Result<bool, StoreError> {
-        self.write(Repeat::Always, |scope| {
-            Box::pin(async move {
-                let Some(mut account) = accounts::find_present(scope.connection, user).await? else {
-                    return Ok(false);
-                };
-                account.state = State::Disabled;
-                revocations::end_sessions(scope.connection, account, longest_session, now).await?;
-                Ok(true)
-            })
-        })
-        .await
-    }
-
-    async fn enable_user(&self, user: UserId) -> Result<bool, StoreError> {
-        self.write(Repeat::Always, |scope| {
-            Box::pin(async move {
-                let Some(mut account) = accounts::find_present(scope.connection, user).await? else {
-                    return Ok(false);
-                };
-                account.state = State::Active;
-                accounts::update(scope.connection, &account).await?;
-                Ok(true)
-            })
-        })
-        .await
     }
 
     async fn find_revocations(&self, after: &str, now: Moment) -> Result<RevocationFeed, StoreError> {
