@@ -561,10 +561,10 @@ fn check<S: AllStores>(cases: u32, open: impl AsyncFnOnce() -> S) {
 fn sqlite_does_what_the_rules_say() {
     // In memory where that is possible: thousands of commits wait for no disk then.
     let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
-    check(192, async || SqliteStore::open(dir.path().join("wxgate.db")).await.unwrap());
+    check(128, async || SqliteStore::open(dir.path().join("wxgate.db")).await.unwrap());
 }
 
 #[test]
 fn postgres_does_what_the_rules_say() {
-    check(32, async || postgres().await.0);
+    check(24, async || postgres().await.0);
 }
