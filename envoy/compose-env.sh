@@ -14,12 +14,14 @@ wxgate() { cargo run --quiet --bin wxgate -- "$@"; }
 session_key=$(wxgate keygen session)
 signing_key=$(wxgate keygen signing --env)
 resolver_token=$(wxgate keygen session)
+admin_token=$(wxgate keygen session)
 
 umask 077
 cat > "$file" <<END
 WXGATE_SESSION_KEY=$session_key
 WXGATE_SIGNING_KEY='$signing_key'
 WXGATE_RESOLVER_TOKEN=$resolver_token
+WXGATE_ADMIN_TOKEN=$admin_token
 # The simulator's apps have these; with apps of your own they come from WeChat's console.
 WX_PC_SECRET=0001demo0001demo0001demo0001demo
 WX_OA_SECRET=0002demo0002demo0002demo0002demo

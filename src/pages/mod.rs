@@ -43,6 +43,12 @@ pub const CONTENT_SECURITY_POLICY: &str = concat!(
     "'; img-src 'self' data: https://*.qlogo.cn; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 );
 
+/// The policy of a page with a form that leads on to `origin`: browsers hold what answers a form to `form-action`, too, and stop
+/// at a redirect to anywhere else.
+pub fn policy_with_forms_to(origin: &str) -> String {
+    CONTENT_SECURITY_POLICY.replace("form-action 'self'", &format!("form-action 'self' {origin}"))
+}
+
 /// The headers that every page is sent with.
 ///
 /// `referrer-policy` is `strict-origin` and not `no-referrer`: with the latter, browsers post our own forms with `Origin: null`, which

@@ -668,6 +668,8 @@ fn the_headers_are_complete() {
         assert!(CONTENT_SECURITY_POLICY.contains(directive), "{directive}");
     }
     assert!(!CONTENT_SECURITY_POLICY.contains("unsafe") && !CONTENT_SECURITY_POLICY.contains("script-src"));
+    let onward = policy_with_forms_to("https://open.weixin.qq.com");
+    assert!(onward.contains("; form-action 'self' https://open.weixin.qq.com; base-uri 'none'"), "{onward}");
 }
 
 #[test]

@@ -232,6 +232,16 @@ impl Chromium {
         self.eventually(&format!("a click on {selector}"), click).await;
     }
 
+    /// Waits for a field, and types into it in place of what stood there.
+    pub(crate) async fn types(&self, selector: &str, text: &str) {
+        let types = async || {
+            let field = self.in_view(selector).await?;
+            field.clear().await.ok()?;
+            field.send_keys(text).await.ok()
+        };
+        self.eventually(&format!("a field {selector}"), types).await;
+    }
+
     /// All that a person can read in this window.
     pub(crate) async fn text(&self) -> String {
         let body = async || self.driver.find(By::Tag("body")).await.ok()?.text().await.ok();
@@ -350,6 +360,14 @@ impl Chromium {
         let all = self.cdp("Storage.getCookies", json!({})).await;
         let text = |cookie: &Value, key: &str| cookie[key].as_str().unwrap_or_default().to_owned();
         all["cookies"].as_array().into_iter().flatten().map(|cookie| (text(cookie, "name"), text(cookie, "value"))).collect()
+    }
+
+    /// Removes all cookies of this host.
+    pub(crate) async fn forget_cookies_of(&self, host: &str) {
+        let all = self.cdp("Storage.getCookies", json!({})).await;
+        for cookie in all["cookies"].as_array().into_iter().flatten().filter(|cookie| cookie["domain"] == host) {
+            self.cdp("Network.deleteCookies", json!({"name": cookie["name"], "domain": host})).await;
+        }
     }
 
     /// Says that the console may tell of this: a page that is meant to answer 403 is an error to it. `text` is a part of the line.

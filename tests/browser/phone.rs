@@ -22,6 +22,11 @@ pub(crate) async fn answer(browser: &Chromium, person: &str, decision: &str) {
     browser.click(&decision).await;
 }
 
+/// Somebody else's phone from now on.
+pub(crate) async fn hand_over(browser: &Chromium) {
+    browser.forget_cookies_of("127.0.0.1").await;
+}
+
 /// Logs in on a PC, and goes to this page.
 pub(crate) async fn log_in(browser: &Chromium, page: &str, person: &str) {
     browser.open(page).await;

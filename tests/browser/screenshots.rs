@@ -46,8 +46,8 @@ async fn every_page_fits_a_desk_and_a_hand() {
     desk.finish(stack).await;
 }
 
-/// In both languages, on both screens, and once in the dark.
-async fn picture(browser: &Chromium, name: &str) {
+/// In both languages, on both screens, and once in the dark. Leaves the page in English.
+pub(crate) async fn picture(browser: &Chromium, name: &str) {
     for (screen, size) in [("desk", DESK), ("hand", HAND)] {
         browser.resize(size).await;
         for language in ["zh", "en"] {

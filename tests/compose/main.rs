@@ -139,8 +139,8 @@ impl Browser<'_> {
         self.get(path, &[]).await
     }
 
-    /// Logs in as this person, who then sees their account; gives what the application knows of them.
-    async fn log_in(&mut self, person: &str) -> Value {
+    /// Scans as this person; gives the answer to WeChat's callback.
+    async fn arrive_from_wechat(&mut self, person: &str) -> Answer {
         let start = self.get("/wxgate/start/pc?return_to=/account", &[]).await;
         let url = start.assert_status(303).location().to_owned();
         assert!(url.starts_with(&format!("{WECHAT}/connect/qrconnect?")), "{url}");
@@ -150,7 +150,12 @@ impl Browser<'_> {
         let scanned = http::exchange(self.stack.wechat, "POST", "/sim/authorize", &headers, scan.as_bytes()).await;
         let redirect = scanned.assert_status(200).json()["redirect_to"].as_str().expect("allowed").to_owned();
 
-        let callback = self.follow(&redirect).await;
+        self.follow(&redirect).await
+    }
+
+    /// Logs in as this person, who then sees their account; gives what the application knows of them.
+    async fn log_in(&mut self, person: &str) -> Value {
+        let callback = self.arrive_from_wechat(person).await;
         let account = callback.assert_status(303).location().to_owned();
         let page = self.follow(&account).await;
         assert!(page.assert_status(200).text().contains("Every claim below was verified"), "{page}");
@@ -191,6 +196,14 @@ async fn the_stack_comes_up_and_a_person_logs_in() {
     let mut elsewhere = Browser { stack: &stack, cookies: vec![] };
     assert_eq!(elsewhere.log_in("xiaoming").await["user_id"], me["user_id"]);
     assert_ne!(Browser { stack: &stack, cookies: vec![] }.log_in("xiaohong").await["user_id"], me["user_id"]);
+
+    // The operator's way in is the container itself.
+    let policy = ["exec", "-T", "resolver", "admin", "PUT", "/v1/admin/policies/default/pc", r#"{"registration": "closed"}"#];
+    let set: Value = serde_json::from_str(&succeed(&mut stack.command(&policy))).unwrap();
+    assert_eq!(set["policy"]["registration"], "closed");
+    let mut stranger = Browser { stack: &stack, cookies: vec![] };
+    let refused = stranger.arrive_from_wechat("kuaizhao").await;
+    assert!(refused.assert_status(403).text().contains("<code>registration_closed</code>"), "{refused}");
 }
 
 /// Its standard output; where it fails, the test does, with everything that it said.

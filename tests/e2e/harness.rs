@@ -79,7 +79,7 @@ async fn what_must_always_hold_is_noticed_when_it_does_not() {
     let broken = stack.finish_broken().await.join("\n");
 
     for what in [
-        "a cookie, code or state stands in Envoy's log",
+        "a cookie, code, state or password stands in Envoy's log",
         "a protected page without an identity",
         "an identity that we did not sign",
         "several identities, or one in another spelling",

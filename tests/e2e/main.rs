@@ -9,6 +9,7 @@
 )]
 
 mod account;
+mod accounts;
 mod bodies;
 mod bytes;
 mod configurations;

@@ -1,6 +1,9 @@
-//! A wire between Envoy and one of its neighbours that can be cut, stretched, or made to lie.
+//! A wire between Envoy and one of its neighbours that can be cut, stretched, or made to lie, and that remembers which pending
+//! logins were spoken of on it.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
@@ -32,7 +35,11 @@ pub struct FaultProxy {
     /// What Envoy connects to.
     pub address: SocketAddr,
     weather: watch::Sender<Weather>,
+    /// Their names, from the paths of requests.
+    pending_logins: Names,
 }
+
+type Names = Arc<Mutex<BTreeSet<String>>>;
 
 #[derive(Clone, Debug)]
 struct Weather {
@@ -54,8 +61,14 @@ impl FaultProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let weather = watch::Sender::new(Weather::new(Fault::None, None));
-        tokio::spawn(listen(listener, target, weather.subscribe()));
-        Self { address, weather }
+        let pending_logins = Names::default();
+        tokio::spawn(listen(listener, target, weather.subscribe(), pending_logins.clone()));
+        Self { address, weather, pending_logins }
+    }
+
+    /// The names of all pending logins that were asked about: whoever has one can go on with that login.
+    pub fn pending_logins(&self) -> Vec<String> {
+        self.pending_logins.lock().expect("not poisoned").iter().cloned().collect()
     }
 
     /// Changes what happens from now on. Connections that are open end.
@@ -76,7 +89,7 @@ impl FaultProxy {
     }
 }
 
-async fn listen(listener: TcpListener, target: SocketAddr, mut weather: watch::Receiver<Weather>) {
+async fn listen(listener: TcpListener, target: SocketAddr, mut weather: watch::Receiver<Weather>, names: Names) {
     let address = listener.local_addr().expect("bound");
     let mut listener = Some(listener);
     loop {
@@ -100,10 +113,11 @@ async fn listen(listener: TcpListener, target: SocketAddr, mut weather: watch::R
                 let mut weather = weather.clone();
                 let now = weather.borrow_and_update().clone();
                 let is_open = now.open.subscribe();
+                let names = names.clone();
                 tokio::spawn(async move {
                     tokio::select! {
                         _ = weather.changed() => {}
-                        _ = carry(client, target, now.fault, now.only) => {}
+                        _ = carry(client, target, now.fault, now.only, &names) => {}
                     }
                     drop(is_open);
                 });
@@ -112,16 +126,14 @@ async fn listen(listener: TcpListener, target: SocketAddr, mut weather: watch::R
     }
 }
 
-async fn carry(mut client: TcpStream, target: SocketAddr, fault: Fault, only: Option<String>) -> std::io::Result<()> {
+async fn carry(mut client: TcpStream, target: SocketAddr, fault: Fault, only: Option<String>, names: &Names) -> std::io::Result<()> {
     let _ = client.set_nodelay(true);
     if fault == Fault::Refuse {
         // Accepted just before nobody listened any more.
         return Ok(());
     }
     if fault == Fault::None {
-        let mut server = TcpStream::connect(target).await?;
-        copy_bidirectional(&mut client, &mut server).await?;
-        return Ok(());
+        return listening(client, TcpStream::connect(target).await?, names).await;
     }
     let mut head = read_head(&mut client).await?;
     let path = String::from_utf8_lossy(&head).split(' ').nth(1).unwrap_or_default().to_owned();
@@ -151,6 +163,35 @@ async fn carry(mut client: TcpStream, target: SocketAddr, fault: Fault, only: Op
             Ok(())
         }
     }
+}
+
+/// Carries both ways, and reads along.
+async fn listening(client: TcpStream, server: TcpStream, names: &Names) -> std::io::Result<()> {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let asking = async {
+        let mut bytes = vec![0; 16 * 1024];
+        loop {
+            let length = from_client.read(&mut bytes).await?;
+            if length == 0 {
+                return to_server.shutdown().await;
+            }
+            note(&bytes[..length], names);
+            to_server.write_all(&bytes[..length]).await?;
+        }
+    };
+    let answering = async {
+        tokio::io::copy(&mut from_server, &mut to_client).await?;
+        to_client.shutdown().await
+    };
+    tokio::try_join!(asking, answering).map(drop)
+}
+
+/// Envoy writes a head at once, so that a path is never in two pieces.
+fn note(bytes: &[u8], names: &Names) {
+    let text = String::from_utf8_lossy(bytes);
+    let found = text.split("/v1/pending-logins/").skip(1).filter_map(|rest| rest.split(['/', ' ']).next()).map(str::to_owned);
+    names.lock().expect("not poisoned").extend(found);
 }
 
 async fn read_head(client: &mut TcpStream) -> std::io::Result<Vec<u8>> {

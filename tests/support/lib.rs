@@ -21,13 +21,18 @@
 )]
 
 pub mod application;
+mod database;
 pub mod envoy;
 pub mod fault_proxy;
+pub mod forms;
 pub mod hostile;
 pub mod http;
 pub mod http2;
 pub mod identity;
+mod log;
+pub mod operator;
 mod oracles;
+pub mod outbox;
 pub mod render;
 pub mod resolver;
 pub mod stack;

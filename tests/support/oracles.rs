@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::http::exchange;
 use crate::identity;
 use crate::stack::Stack;
-use crate::visitor::Exchange;
+use crate::visitor::{Exchange, is_typed_code};
 
 /// Words of a VM that died, or nearly.
 const DEATHS: [&str; 6] = ["panicked at", "Uncaught RuntimeError", "unreachable", "BorrowMutError", "[critical]", "Function failed"];
@@ -17,6 +17,7 @@ pub(crate) async fn broken(stack: &mut Stack) -> Vec<String> {
     let mut broken = Vec::new();
     logs(stack, &mut broken);
     every_worker_answers(stack, &mut broken).await;
+    operator(stack, &mut broken).await;
     application(stack, &mut broken).await;
     wechat(stack, &mut broken);
     answers(stack, &mut broken);
@@ -29,11 +30,24 @@ fn logs(stack: &Stack, broken: &mut Vec<String>) {
     for line in log.lines().filter(|line| DEATHS.iter().any(|word| line.contains(word))) {
         broken.push(format!("Envoy's log: {line}"));
     }
-    for (what, secret) in secrets(stack) {
-        if let Some(line) = log.lines().find(|line| line.contains(&secret)) {
-            broken.push(format!("{what} stands in Envoy's log: {line}"));
+    let resolvers = crate::log::since(stack.log_begins);
+    for (whose, log) in [("Envoy's log", &log), ("the resolver's log", &resolvers)] {
+        for (what, secret) in secrets(stack).iter().chain(&private(stack)) {
+            if let Some(line) = log.lines().find(|line| tells(line, secret)) {
+                broken.push(format!("{what} stands in {whose}: {line}"));
+            }
         }
     }
+}
+
+/// Whether a text gives a secret away.
+fn tells(text: &str, secret: &str) -> bool {
+    if !is_typed_code(secret) {
+        return text.contains(secret);
+    }
+    // Envoy puts time and thread in front, both of them numbers.
+    let said = text.strip_prefix('[').and_then(|rest| rest.splitn(3, "][").nth(2)).unwrap_or(text);
+    said.split(|character: char| !character.is_alphanumeric()).any(|word| word == secret)
 }
 
 fn secrets(stack: &Stack) -> Vec<(String, String)> {
@@ -44,8 +58,26 @@ fn secrets(stack: &Stack) -> Vec<(String, String)> {
         secrets.extend(lines.map(|line| (name.clone(), line.to_owned())));
     }
     let met = stack.record.secrets.lock().expect("not poisoned");
-    secrets.extend(met.iter().map(|secret| ("a cookie, code or state".to_owned(), secret.clone())));
+    secrets.extend(met.iter().map(|secret| ("a cookie, code, state or password".to_owned(), secret.clone())));
+    secrets.extend(stack.resolver_wire.pending_logins().into_iter().map(|token| ("the name of a pending login".to_owned(), token)));
     secrets
+}
+
+fn private(stack: &Stack) -> Vec<(String, String)> {
+    let met = stack.record.private.lock().expect("not poisoned");
+    met.iter().map(|typed| ("somebody's address".to_owned(), typed.clone())).collect()
+}
+
+/// What an operator may read holds nothing that logs somebody in.
+async fn operator(stack: &Stack, broken: &mut Vec<String>) {
+    if !stack.resolver.is_running() {
+        return;
+    }
+    for (what, text) in stack.resolver.all_that_the_operator_reads().await {
+        broken.extend(
+            secrets(stack).iter().filter(|(_, secret)| tells(&text, secret)).map(|(secret, _)| format!("{secret} stands in {what}")),
+        );
+    }
 }
 
 /// O3: every worker of every Envoy answers, and none had to be replaced. O4: the admin interface shows no secret.
@@ -74,7 +106,7 @@ async fn every_worker_answers(stack: &mut Stack, broken: &mut Vec<String>) {
         broken.extend(
             secrets(stack)
                 .iter()
-                .filter(|(_, secret)| dump.contains(secret))
+                .filter(|(_, secret)| !is_typed_code(secret) && dump.contains(secret))
                 .map(|(what, _)| format!("{what} stands in Envoy's admin interface")),
         );
     }

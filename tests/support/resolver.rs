@@ -1,48 +1,73 @@
-//! The real resolver, in this process, on a database of its own.
+//! The real resolver, in this process, on a database of its own, with a clock that can be moved.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
 
-use serde_json::{Value, json};
-use sqlx::Connection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use tokio::net::TcpSocket;
+use serde_json::Value;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use wxgate_resolver::audit::{Actor, By};
+use wxgate_resolver::AppState;
+use wxgate_resolver::admin::Admins;
 use wxgate_resolver::clock::Clock;
 use wxgate_resolver::policy::ConnectorPolicy;
-use wxgate_resolver::store::{Act, AdminStore, SqliteStore};
+use wxgate_resolver::store::{AdminStore, PostgresStore, SqliteStore};
 use wxgate_resolver::tokens::Tokens;
-use wxgate_resolver::{AppState, Limits};
 
+use crate::database::Database;
 use crate::http::{self, Answer};
+use crate::outbox::Outbox;
+use crate::stack::Keys;
+
+/// Who the operator is in the audit log.
+pub const OPERATOR: &str = "operator";
 
 /// A resolver that can be stopped and started again.
 #[derive(Debug)]
 pub struct Resolver {
     /// Where it listens, also after a restart.
     pub address: SocketAddr,
-    /// What callers show.
-    pub token: String,
-    /// The database's file.
-    pub database: PathBuf,
+    /// Its data, which other resolvers may share.
+    pub database: Database,
+    /// The codes that it has sent.
+    pub outbox: Outbox,
+    keys: Keys,
     policy: ConnectorPolicy,
+    /// Seconds that its clock is ahead.
+    ahead: Arc<AtomicI64>,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 impl Resolver {
-    pub(crate) async fn start_new(directory: &Path, token: &str, policy: ConnectorPolicy) -> Self {
+    pub(crate) async fn start_new(database: Database, keys: &Keys, policy: ConnectorPolicy) -> Self {
         let mut resolver = Self {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            token: token.to_owned(),
-            database: directory.join("resolver.db"),
+            database,
+            outbox: Outbox::default(),
+            keys: keys.clone(),
             policy,
+            ahead: Arc::default(),
             running: None,
         };
         resolver.start().await;
         resolver
+    }
+
+    /// Another resolver on the same database, with the same keys, outbox and clock.
+    pub(crate) async fn start_beside(&self) -> Self {
+        let mut beside = Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            database: self.database.clone(),
+            outbox: self.outbox.clone(),
+            keys: self.keys.clone(),
+            policy: self.policy.clone(),
+            ahead: self.ahead.clone(),
+            running: None,
+        };
+        beside.start().await;
+        beside
     }
 
     /// Starts, on the same port and data as before.
@@ -53,15 +78,37 @@ impl Resolver {
         socket.bind(self.address).expect("the resolver's port");
         let listener = socket.listen(128).expect("listen");
         self.address = listener.local_addr().expect("bound");
-        let store = SqliteStore::open(&self.database).await.expect("the resolver's database");
-        let mut state = AppState::new(store, Tokens::new([&self.token]).expect("a good token"));
+        self.running = Some(match self.database.clone() {
+            Database::Sqlite(path) => self.serve(listener, SqliteStore::open(&path).await.expect("the resolver's database")),
+            Database::Postgres(options) => self.serve(listener, PostgresStore::open(*options).await.expect("the resolver's database")),
+        });
+    }
+
+    fn serve(&self, listener: TcpListener, store: impl AdminStore) -> (oneshot::Sender<()>, JoinHandle<()>) {
+        let tokens = Tokens::new([&self.keys.resolver_token]).expect("a good token");
+        let admins = Admins::new([format!("{OPERATOR}:{}", self.keys.admin_token)], &tokens).expect("a good token");
+        let ahead = self.ahead.clone();
+        let mut state = AppState::new(store, tokens);
+        state.admins = admins;
         state.default_policy = self.policy.clone();
+        state.delivery = self.outbox.delivery();
+        state.clock = Clock::new(move || {
+            #[expect(clippy::disallowed_methods, reason = "a resolver has a clock, and this one can be moved")]
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let ahead = ahead.load(Ordering::Relaxed);
+            let by = Duration::from_secs(ahead.unsigned_abs());
+            if ahead < 0 { now.saturating_sub(by) } else { now + by }
+        });
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             let shutdown = async move { stopped.await.unwrap_or_default() };
             wxgate_resolver::serve(listener, Arc::new(state), shutdown).await.expect("the resolver serves");
         });
-        self.running = Some((stop, task));
+        (stop, task)
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.is_some()
     }
 
     /// Stops. Envoy's connections to it close.
@@ -71,10 +118,24 @@ impl Resolver {
         task.await.expect("the resolver stopped");
     }
 
-    /// Asks it as an administrator would; `None` for no body.
+    /// Puts its clock so far ahead of everybody else's, or with a negative number behind.
+    pub fn set_clock_ahead(&self, seconds: i64) {
+        self.ahead.store(seconds, Ordering::Relaxed);
+    }
+
+    /// Asks it as the filter would; `None` for no body.
     pub async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        self.send(&self.keys.resolver_token, method, path, body).await
+    }
+
+    /// Asks its admin API as the operator; `path` goes on after `/v1/admin`.
+    pub async fn admin(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        self.send(&self.keys.admin_token, method, &format!("/v1/admin{path}"), body).await
+    }
+
+    async fn send(&self, token: &str, method: &str, path: &str, body: Option<&Value>) -> Answer {
         let mut headers =
-            vec![("host".to_owned(), b"resolver".to_vec()), ("authorization".to_owned(), format!("Bearer {}", self.token).into_bytes())];
+            vec![("host".to_owned(), b"resolver".to_vec()), ("authorization".to_owned(), format!("Bearer {token}").into_bytes())];
         let body = body.map(Value::to_string);
         if body.is_some() {
             headers.push(("content-type".into(), b"application/json".to_vec()));
@@ -84,33 +145,6 @@ impl Resolver {
 
     /// How many accounts there are: rows in the database, whatever anybody says.
     pub async fn accounts(&self) -> u64 {
-        let options = SqliteConnectOptions::new().filename(&self.database).read_only(true);
-        let mut database = SqliteConnection::connect_with(&options).await.expect("the resolver's database");
-        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM users").fetch_one(&mut database).await.expect("the table of users");
-        u64::try_from(count).expect("a count")
-    }
-
-    /// Refuses this user's further logins, and ends all sessions.
-    pub async fn disable_user(&self, sub: &str) {
-        self.act(sub, Act::Disable).await;
-    }
-
-    /// Lets this user log in again.
-    pub async fn enable_user(&self, sub: &str) {
-        self.act(sub, Act::Enable).await;
-    }
-
-    /// Does what an administrator does, in the database that the resolver shares.
-    async fn act(&self, sub: &str, act: Act) {
-        let store = SqliteStore::open(&self.database).await.expect("the resolver's database");
-        let by = By { actor: Actor::Admin("the tests".into()), client_address: None };
-        let user = sub.parse().expect("a user's id");
-        store.act_on_user(user, act, Limits::default().longest_session, &by, Clock::system().now()).await.expect("done");
-    }
-
-    /// Ends all sessions of this user.
-    pub async fn sign_out_everywhere(&self, sub: &str) {
-        let change = json!({ "pool": "default", "application": "support" });
-        self.ask("POST", &format!("/v1/users/{sub}/revoke-sessions"), Some(&change)).await.assert_status(204);
+        self.database.accounts().await
     }
 }

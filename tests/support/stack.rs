@@ -15,6 +15,7 @@ use wechat_sim::{Simulator, World};
 use wxgate_resolver::policy::ConnectorPolicy;
 
 use crate::application::Application;
+use crate::database::Database;
 use crate::envoy::Envoy;
 use crate::fault_proxy::FaultProxy;
 use crate::http::Wire;
@@ -45,6 +46,8 @@ pub struct Builder {
     env: Vec<(String, String)>,
     world: World,
     policy: ConnectorPolicy,
+    has_postgres: bool,
+    resolvers: usize,
     open_paths: Vec<String>,
     tls: Option<(Certificate, Certificate)>,
 }
@@ -105,9 +108,21 @@ impl Builder {
         self
     }
 
-    /// What the resolver's operator decided.
+    /// The policy of connectors for which the operator has decided nothing.
     pub fn policy(mut self, policy: ConnectorPolicy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// The resolver's data in a PostgreSQL database.
+    pub fn postgres(mut self) -> Self {
+        self.has_postgres = true;
+        self
+    }
+
+    /// A second resolver on the same database, which the second Envoy asks.
+    pub fn two_resolvers(mut self) -> Self {
+        self.resolvers = 2;
         self
     }
 
@@ -151,15 +166,18 @@ impl Builder {
         let permit = PERMITS.get_or_init(|| Arc::new(Semaphore::new(AT_ONCE))).clone().acquire_owned().await.expect("never closed");
         let directory = tempfile::Builder::new().prefix("wxgate-test-").tempdir().expect("a temporary directory");
         let keys = Keys::generate();
+        let log_begins = crate::log::begin();
 
         let wechat = Simulator::builder().allow_loopback_port(true).world(self.world).build();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let wechat_address = listener.local_addr().expect("bound");
         let serving = wechat.clone();
         tokio::spawn(async move { serving.serve(listener).await });
-        let resolver = Resolver::start_new(directory.path(), &keys.resolver_token, self.policy).await;
+        let database = if self.has_postgres { Database::on_postgres(&random()).await } else { Database::in_directory(directory.path()) };
+        let resolver = Resolver::start_new(database, &keys, self.policy).await;
         let app = Application::start().await;
         let (wechat_wire, resolver_wire) = (FaultProxy::start(wechat_address).await, FaultProxy::start(resolver.address).await);
+        let second_resolver = if self.resolvers == 2 { Some(resolver.start_beside().await) } else { None };
 
         let reserved: Vec<_> = (0..self.envoys).map(|_| Reserved::take()).collect();
         let origin = format!("http://localhost:{}", reserved[0].address.port());
@@ -180,8 +198,11 @@ impl Builder {
         env.extend(self.env);
 
         let mut configs = Vec::new();
-        for Reserved { address, .. } in &reserved {
+        for (index, Reserved { address, .. }) in reserved.iter().enumerate() {
             let mut rendering = Rendering { envoy: template.envoy.clone(), filter: template.filter.clone() };
+            if let Some(second) = second_resolver.as_ref().filter(|_| index == 1) {
+                neighbours.resolver = second.address;
+            }
             rendering.localise_envoy(*address, &neighbours);
             if self.has_jwt_authn {
                 rendering.add_jwt_authn(*address);
@@ -200,6 +221,7 @@ impl Builder {
             wechat_wire,
             resolver,
             resolver_wire,
+            second_resolver,
             app,
             filter_config,
             envoys: Vec::new(),
@@ -210,6 +232,7 @@ impl Builder {
             concurrency: self.concurrency,
             open_paths: self.open_paths,
             record: Arc::default(),
+            log_begins,
             directory: Some(directory),
             is_finished: false,
             permit,
@@ -233,6 +256,8 @@ pub struct Stack {
     pub resolver: Resolver,
     /// Between Envoy and the resolver.
     pub resolver_wire: FaultProxy,
+    /// The one that the second Envoy asks, where there are two.
+    pub second_resolver: Option<Resolver>,
     /// The application.
     pub app: Application,
     /// The filter's configuration.
@@ -242,6 +267,8 @@ pub struct Stack {
     pub(crate) env: Vec<(String, String)>,
     pub(crate) open_paths: Vec<String>,
     pub(crate) record: Arc<Record>,
+    /// Where this stack begins in the log of all resolvers.
+    pub(crate) log_begins: usize,
     configs: Vec<Value>,
     reserved: Vec<Reserved>,
     concurrency: u32,
@@ -265,6 +292,8 @@ impl Stack {
             env: Vec::new(),
             world: World::demo(),
             policy: ConnectorPolicy::default(),
+            has_postgres: false,
+            resolvers: 1,
             open_paths: Vec::new(),
             tls: None,
         }
@@ -405,13 +434,15 @@ pub struct Keys {
     pub signing_key: String,
     /// Shared with the resolver.
     pub resolver_token: String,
+    /// The operator's, for the admin API.
+    pub admin_token: String,
 }
 
 impl Keys {
     /// New ones.
     pub fn generate() -> Self {
         let signing_key = rcgen::KeyPair::generate().expect("a P-256 key").serialize_pem();
-        Self { session_key: random(), signing_key, resolver_token: random() }
+        Self { session_key: random(), signing_key, resolver_token: random(), admin_token: random() }
     }
 
     /// As Envoy's environment has them.

@@ -22,6 +22,8 @@ pub const PHONE: &str = "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHT
 
 /// The session's cookie.
 pub const SESSION: &str = "__Host-wxgate_session";
+/// The cookie of a login that waits for its person.
+pub const PENDING: &str = "__Host-wxgate_pending";
 /// What attempts' cookies begin with.
 pub const ATTEMPT: &str = "__Host-wxgate_attempt_";
 
@@ -32,6 +34,8 @@ pub(crate) struct Record {
     pub(crate) exchanges: Mutex<Vec<Exchange>>,
     /// Values that must turn up in no log.
     pub(crate) secrets: Mutex<BTreeSet<String>>,
+    /// Phone numbers, e-mail addresses and user names that people have typed: the resolver's business, and not the gate's.
+    pub(crate) private: Mutex<BTreeSet<String>>,
 }
 
 /// A request, and what of its answer is held against the oracles.
@@ -46,11 +50,22 @@ pub(crate) struct Exchange {
 
 impl Record {
     pub(crate) fn add_secret(&self, secret: &str) {
-        // Shorter ones would be found by chance.
-        if secret.len() >= 16 {
+        // Shorter ones would be found by chance; of those, only the codes that people type are looked for, and only as words.
+        if secret.len() >= 16 || is_typed_code(secret) {
             self.secrets.lock().expect("not poisoned").insert(secret.to_owned());
         }
     }
+
+    pub(crate) fn add_private(&self, text: &str) {
+        if text.len() >= 8 {
+            self.private.lock().expect("not poisoned").insert(text.to_owned());
+        }
+    }
+}
+
+/// Whether it is six digits, which stand in a log for other things too.
+pub(crate) fn is_typed_code(text: &str) -> bool {
+    text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Names and values by host.
@@ -160,6 +175,25 @@ impl Visitor {
             ("sec-fetch-site", "same-origin"),
         ];
         self.send("POST", target, &headers, body.as_bytes()).await
+    }
+
+    /// Sends JSON as a script of one of the origin's own pages does.
+    pub async fn post(&self, target: &str, body: &serde_json::Value) -> Answer {
+        let headers = [
+            ("accept", "application/json"),
+            ("content-type", "application/json"),
+            ("origin", self.origin.as_str()),
+            ("sec-fetch-dest", "empty"),
+            ("sec-fetch-mode", "cors"),
+            ("sec-fetch-site", "same-origin"),
+        ];
+        self.send("POST", target, &headers, body.to_string().as_bytes()).await
+    }
+
+    /// Sends JSON as a native app does, which has no origin.
+    pub async fn post_from_app(&self, target: &str, body: &serde_json::Value) -> Answer {
+        let headers = [("accept", "application/json"), ("content-type", "application/json")];
+        self.send("POST", target, &headers, body.to_string().as_bytes()).await
     }
 
     /// Sends anything. Host, User-Agent and cookies are added; an empty `host` in `headers` replaces nothing.

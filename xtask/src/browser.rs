@@ -43,14 +43,31 @@ impl Browser {
         self.send(url, &[])
     }
 
+    /// Sends a form from a page of this origin.
+    pub(crate) fn submit(&mut self, url: &str, origin: &str, form: &str) -> Result<Answer> {
+        let headers = [
+            ("accept", "text/html,application/xhtml+xml"),
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("origin", origin),
+            ("sec-fetch-site", "same-origin"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+        ];
+        self.request("POST", url, &headers, form)
+    }
+
     /// Asks with exactly these headers and the cookies.
     pub(crate) fn send(&mut self, url: &str, headers: &[(&str, &str)]) -> Result<Answer> {
+        self.request("GET", url, headers, "")
+    }
+
+    fn request(&mut self, method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Result<Answer> {
         // A browser needs no name service for localhost, and neither does this one.
         let (address, host) = match url.strip_prefix("http://localhost:").and_then(|rest| rest.split_once('/')) {
             Some((port, path)) => (format!("http://127.0.0.1:{port}/{path}"), Some(format!("localhost:{port}"))),
             None => (url.to_owned(), None),
         };
-        let mut request = self.agent.get(address);
+        let mut request = ureq::http::Request::builder().method(method).uri(address);
         if let Some(host) = host {
             request = request.header("host", host);
         }
@@ -60,13 +77,14 @@ impl Browser {
         if !self.cookies.is_empty() {
             request = request.header("cookie", self.cookie_header());
         }
-        let mut response = request.call().with_context(|| format!("GET {url}"))?;
+        let request = request.body(body.to_owned())?;
+        let mut response = self.agent.run(request).with_context(|| format!("{method} {url}"))?;
         for cookie in response.headers().get_all("set-cookie") {
             self.keep(cookie.to_str().unwrap_or_default());
         }
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (location, identity) = (header("location"), header("x-got-identity"));
-        let body = response.body_mut().read_to_string().with_context(|| format!("the answer to GET {url}"))?;
+        let body = response.body_mut().read_to_string().with_context(|| format!("the answer to {method} {url}"))?;
         Ok(Answer { status: response.status().as_u16(), location, identity, body })
     }
 
@@ -88,16 +106,17 @@ impl Browser {
 
 /// Sends JSON, and reads JSON.
 pub(crate) fn post_json(url: &str, body: &Value) -> Result<Value> {
-    post_json_with(None, url, body)
+    send_json("POST", url, None, body)
 }
 
-/// The same, by somebody who holds a token.
-pub(crate) fn post_json_with(token: Option<&str>, url: &str, body: &Value) -> Result<Value> {
+/// Sends JSON with a bearer token, if there is one, and reads JSON.
+pub(crate) fn send_json(method: &str, url: &str, token: Option<&str>, body: &Value) -> Result<Value> {
     let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(30))).build().into();
-    let mut request = agent.post(url).content_type("application/json");
+    let mut request = ureq::http::Request::builder().method(method).uri(url).header("content-type", "application/json");
     if let Some(token) = token {
         request = request.header("authorization", format!("Bearer {token}"));
     }
-    let answer = request.send(body.to_string()).with_context(|| format!("POST {url}"))?.body_mut().read_to_string()?;
-    serde_json::from_str(&answer).with_context(|| format!("POST {url} answered {answer}"))
+    let sent = agent.run(request.body(body.to_string())?);
+    let answer = sent.with_context(|| format!("{method} {url}"))?.body_mut().read_to_string()?;
+    serde_json::from_str(&answer).with_context(|| format!("{method} {url} answered {answer}"))
 }

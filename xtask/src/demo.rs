@@ -1,10 +1,20 @@
-//! The task `demo`: the whole of wxgate on this machine, with the simulator in WeChat's place, and one login walked through it.
+//! The task `demo`: the whole of wxgate on this machine, with the simulator in WeChat's place, and two logins walked through it: a
+//! first one, and one of somebody who has an account already.
 
+mod binding;
 mod walk;
 
-use std::{fs, net::TcpListener, path::Path, thread, time::Duration};
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
+use binding::Operator;
+use serde_json::json;
 
 use crate::{
     browser::Browser,
@@ -24,16 +34,14 @@ pub(crate) fn run_demo(once: bool) -> Result<()> {
     let envoy = envoy::find()?;
     run(cargo().args(["build", "--package", "wechat-sim", "--package", "wxgate-resolver", "--package", "demo-app", "--bins"]))?;
     let demo = Demo::start(&wasm, &envoy.program)?;
-    if let Err(error) = walk::login(&demo.gate, &demo.app, &demo.wechat) {
+    if let Err(error) = demo.walk() {
         demo.stack.show_logs();
         return Err(error);
     }
     if once {
         return Ok(());
     }
-    println!("\nNow you: open {} in a browser of this machine.", demo.gate);
-    println!("Under the QR code is a link that plays the phone; choose who you are, and allow or refuse.");
-    println!("Logs are in {}. Ctrl-C ends all of it.", target().join("demo").display());
+    demo.tell_what_to_try();
     while !demo.stack.has_lost_one() {
         thread::sleep(Duration::from_millis(300));
     }
@@ -47,9 +55,36 @@ struct Demo {
     gate: String,
     app: String,
     wechat: String,
+    resolver: String,
+    admin_token: String,
+    resolver_log: PathBuf,
 }
 
 impl Demo {
+    fn walk(&self) -> Result<()> {
+        let account = self.operator().make_account()?;
+        walk::login(&self.gate, &self.app, &self.wechat)?;
+        binding::walk(&self.gate, &self.wechat, &self.operator(), &account)
+    }
+
+    fn tell_what_to_try(&self) {
+        let Self { gate, resolver_log, .. } = self;
+        println!("\nNow you: open {gate} in a browser of this machine.");
+        println!("Under the QR code is a link that plays the phone; choose who you are, and allow or refuse.");
+        println!("Your own account, with other WeChats to link: {gate}/wxgate/account");
+        println!("\nTo be asked for an account that exists, as whoever has not logged in yet:");
+        println!("    {}", self.operator().command(&json!({"binding": "ask"})));
+        println!("and back again, so that first logins make accounts:");
+        println!("    {}", self.operator().command(&json!({})));
+        println!("One account exists: username {}, password {},", binding::USERNAME, binding::PASSWORD);
+        println!("phone {}, e-mail {}. Codes are printed to {}.", binding::PHONE, binding::EMAIL, resolver_log.display());
+        println!("\nLogs are in {}. Ctrl-C ends all of it.", target().join("demo").display());
+    }
+
+    fn operator(&self) -> Operator<'_> {
+        Operator { resolver: &self.resolver, token: &self.admin_token, log: &self.resolver_log }
+    }
+
     fn start(wasm: &Path, envoy: &Path) -> Result<Self> {
         let mut stack = Stack::new("demo")?;
         let keys = Keys::generate()?;
@@ -72,7 +107,8 @@ impl Demo {
 
         let (app, wechat) = (format!("http://127.0.0.1:{app}"), format!("http://127.0.0.1:{wechat}"));
         println!("running: gate {gate} · application {app} · WeChat {wechat} (the simulator) · resolver on port {resolver}");
-        Ok(Self { stack, gate, app, wechat })
+        let (resolver, resolver_log) = (format!("http://127.0.0.1:{resolver}"), stack.log("wxgate-resolver"));
+        Ok(Self { stack, gate, app, wechat, resolver, admin_token: keys.admin_token, resolver_log })
     }
 }
 

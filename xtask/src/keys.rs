@@ -13,12 +13,14 @@ use crate::{
 pub(crate) const DEMO_APP_SECRETS: [(&str, &str); 2] =
     [("WX_PC_SECRET", "0001demo0001demo0001demo0001demo"), ("WX_OA_SECRET", "0002demo0002demo0002demo0002demo")];
 
-/// Everything secret that a filter reads from Envoy's environment.
+/// Everything secret that a filter reads from Envoy's environment, and what its operator needs.
 pub(crate) struct Keys {
     session_key: String,
     signing_key: String,
     /// Shared with the resolver.
     pub(crate) resolver_token: String,
+    /// Its operator's, for the resolver's admin API.
+    pub(crate) admin_token: String,
 }
 
 impl Keys {
@@ -27,8 +29,9 @@ impl Keys {
         let session_key = output(openssl()?.args(["rand", "-base64", "32"]))?;
         // The output is PKCS#8 PEM.
         let signing_key = output(openssl()?.args(["genpkey", "-quiet", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]))?;
-        let resolver_token = output(openssl()?.args(["rand", "-hex", "32"]))?;
-        Ok(Self { session_key: session_key.replace('+', "-").replace('/', "_").replace('=', ""), signing_key, resolver_token })
+        let session_key = session_key.replace('+', "-").replace('/', "_").replace('=', "");
+        let token = || output(openssl()?.args(["rand", "-hex", "32"]));
+        Ok(Self { session_key, signing_key, resolver_token: token()?, admin_token: token()? })
     }
 
     /// Gives them to an Envoy, under the names that the configurations in envoy/ use.

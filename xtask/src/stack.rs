@@ -49,10 +49,12 @@ impl Stack {
         self.start_ours("wechat-sim", &["--demo", "--allow-loopback-port"], &[])
     }
 
-    /// A resolver without any accounts.
+    /// A resolver without any accounts, which prints codes.
     pub(crate) fn start_resolver(&mut self, keys: &Keys) -> Result<u16> {
         let database = format!("sqlite:{}", self.directory.join("wxgate.db").display());
-        self.start_ours("wxgate-resolver", &["--database", &database], &[("WXGATE_RESOLVER_TOKENS", &keys.resolver_token)])
+        let operator = format!("operator:{}", keys.admin_token);
+        let tokens = [("WXGATE_RESOLVER_TOKENS", keys.resolver_token.as_str()), ("WXGATE_RESOLVER_ADMIN_TOKENS", &operator)];
+        self.start_ours("wxgate-resolver", &["--database", &database, "--print-codes"], &tokens)
     }
 
     /// One of our programs, on a port of its own choice; tells which.
@@ -118,7 +120,8 @@ impl Stack {
         }
     }
 
-    fn log(&self, name: &str) -> PathBuf {
+    /// Where a program writes to.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.directory.join(format!("{name}.log"))
     }
 }

@@ -62,7 +62,12 @@ impl Own<'_> {
             _ => 200,
         };
         if visitor.is_for_a_person {
-            return Ok(page(status, self.page(&view, notice), vec![]));
+            let mut reply = page(status, self.page(&view, notice), vec![]);
+            // Linking goes on to WeChat.
+            let policy = pages::policy_with_forms_to(&visitor.gate.config().wechat.open_origin);
+            let is_policy = |header: &&mut (_, _)| header.0 == "content-security-policy";
+            reply.headers.iter_mut().filter(is_policy).for_each(|(_, value)| value.clone_from(&policy));
+            return Ok(reply);
         }
         let mut body = json!({"account": view, "is_fresh": self.is_fresh()});
         if notice == Some(AccountNotice::LastWayIn) {

@@ -20,7 +20,7 @@ use super::{
     median,
 };
 use crate::{
-    browser::post_json_with,
+    browser::send_json,
     command::{cargo, command, output, run, target},
     setup::{
         apt,
@@ -236,7 +236,7 @@ impl Bench {
                 "idempotency_key": format!("{:064x}", u8::from(is_new)), "pool": "default", "application": "shop", "connector": "pc",
                 "method": "website_qr", "platform": "main", "app_id": "wx0000000000000001", "openid": openid, "unionid": unionid,
             });
-            let answer = post_json_with(Some(TOKEN), &format!("http://127.0.0.1:{}/v1/logins", subject.port), &login)?;
+            let answer = send_json("POST", &format!("http://127.0.0.1:{}/v1/logins", subject.port), Some(TOKEN), &login)?;
             if answer.get("outcome") != Some(&json!("signed_in")) || answer.get("new_user").and_then(Value::as_bool) != Some(is_new) {
                 bail!("{openid} was answered {answer}");
             }

@@ -17,16 +17,10 @@ pub(super) fn login(gate: &str, app: &str, wechat: &str) -> Result<()> {
     expect(200, &page(&mut browser, gate, "/")?)?;
 
     tell("Then one that is not: the gate sends the browser to log in.");
-    let mut url = account.clone();
-    let mut answer = page(&mut browser, gate, "/account")?;
-    // The login page, and the start of the only method that fits this browser.
-    while url.starts_with(gate) {
-        expect(303, &answer)?;
-        url = absolute(gate, answer.location.as_deref().context("a redirect without Location")?);
-        answer = if url.starts_with(gate) { page(&mut browser, gate, &url)? } else { Browser::new().open(&url)? };
-    }
+    let url = sent_to_wechat(&mut browser, gate, "/account")?;
 
     tell("The gate has given the browser an attempt, sealed in a cookie, and sent it to WeChat's page with the QR code.");
+    let answer = Browser::new().open(&url)?;
     println!("    GET {} -> {}", shortened(&url), answer.status);
     expect(200, &answer)?;
     if !url.starts_with(wechat) {
@@ -34,11 +28,10 @@ pub(super) fn login(gate: &str, app: &str, wechat: &str) -> Result<()> {
     }
 
     tell(&format!("On the phone, {PERSON} scans the code and allows it. WeChat sends the browser back with a code."));
-    let played = post_json(&format!("{wechat}/sim/authorize"), &json!({"url": url, "person": PERSON, "allow": true}))?;
-    let back = played.get("redirect_to").and_then(Value::as_str).with_context(|| format!("WeChat refused: {played}"))?;
+    let back = allowed(wechat, &url, PERSON)?;
 
     tell("The gate exchanges the code at WeChat, asks the resolver whose account this is, and opens a session.");
-    let answer = page(&mut browser, gate, back)?;
+    let answer = page(&mut browser, gate, &back)?;
     expect(303, &answer)?;
     if answer.location.as_deref().map(|location| absolute(gate, location)) != Some(account.clone()) {
         bail!("the login ended at {:?}, not where the visitor was going", answer.location);
@@ -64,12 +57,29 @@ pub(super) fn login(gate: &str, app: &str, wechat: &str) -> Result<()> {
     expect(401, &ask(gate, &[("x-wxgate-identity", &token)])?)
 }
 
-fn tell(text: &str) {
+/// From a page that needs a login to WeChat's: by the login page, and the start of the only method that fits this browser.
+pub(super) fn sent_to_wechat(browser: &mut Browser, gate: &str, path: &str) -> Result<String> {
+    let mut url = absolute(gate, path);
+    while url.starts_with(gate) {
+        let answer = page(browser, gate, &url)?;
+        expect(303, &answer)?;
+        url = absolute(gate, answer.location.as_deref().context("a redirect without Location")?);
+    }
+    Ok(url)
+}
+
+/// A person of the simulator scans the code and allows the login: where WeChat sends the browser.
+pub(super) fn allowed(wechat: &str, url: &str, person: &str) -> Result<String> {
+    let played = post_json(&format!("{wechat}/sim/authorize"), &json!({"url": url, "person": person, "allow": true}))?;
+    Ok(played.get("redirect_to").and_then(Value::as_str).with_context(|| format!("WeChat refused: {played}"))?.to_owned())
+}
+
+pub(super) fn tell(text: &str) {
     println!("\n{text}");
 }
 
 /// Opens a page of the gate, by its path or its address, and tells of it.
-fn page(browser: &mut Browser, gate: &str, path: &str) -> Result<Answer> {
+pub(super) fn page(browser: &mut Browser, gate: &str, path: &str) -> Result<Answer> {
     let url = absolute(gate, path);
     let answer = browser.open(&url)?;
     let to = answer.location.as_deref().map(|location| format!(" -> {}", shortened(location))).unwrap_or_default();
@@ -85,14 +95,14 @@ fn ask(site: &str, headers: &[(&str, &str)]) -> Result<Answer> {
     Ok(answer)
 }
 
-fn expect(status: u16, answer: &Answer) -> Result<()> {
+pub(super) fn expect(status: u16, answer: &Answer) -> Result<()> {
     if answer.status != status {
         bail!("expected {status}, got {}: {}", answer.status, answer.body);
     }
     Ok(())
 }
 
-fn absolute(gate: &str, location: &str) -> String {
+pub(super) fn absolute(gate: &str, location: &str) -> String {
     if location.starts_with('/') { format!("{gate}{location}") } else { location.to_owned() }
 }
 

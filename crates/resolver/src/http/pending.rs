@@ -160,7 +160,8 @@ pub(super) async fn finish<S: Store>(
     let proof = match proof {
         Proof::Choose { account } => Checked::Choose(account),
         Proof::Create => Checked::Create,
-        Proof::Code { code } => Checked::Code(token.digest_of_code(code.trim())),
+        // People paste codes with spaces in them.
+        Proof::Code { code } => Checked::Code(token.digest_of_code(&code.split_whitespace().collect::<String>())),
         Proof::Password { account, password } => Checked::Password(check_password(&state, waiting.as_ref(), &account, &password).await?),
     };
     let answer = Answered { proof, digest, client_address };
