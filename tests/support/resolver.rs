@@ -13,7 +13,7 @@ use wxgate_resolver::AppState;
 use wxgate_resolver::admin::Admins;
 use wxgate_resolver::clock::Clock;
 use wxgate_resolver::policy::ConnectorPolicy;
-use wxgate_resolver::store::{AdminStore, PostgresStore, SqliteStore};
+use wxgate_resolver::store::{AdminStore, PATIENCE, PostgresStore, SqliteStore};
 use wxgate_resolver::tokens::Tokens;
 
 use crate::database::Database;
@@ -79,8 +79,10 @@ impl Resolver {
         let listener = socket.listen(128).expect("listen");
         self.address = listener.local_addr().expect("bound");
         self.running = Some(match self.database.clone() {
-            Database::Sqlite(path) => self.serve(listener, SqliteStore::open(&path).await.expect("the resolver's database")),
-            Database::Postgres(options) => self.serve(listener, PostgresStore::open(*options).await.expect("the resolver's database")),
+            Database::Sqlite(path) => self.serve(listener, SqliteStore::open(&path, PATIENCE).await.expect("the resolver's database")),
+            Database::Postgres(options) => {
+                self.serve(listener, PostgresStore::open(*options, PATIENCE).await.expect("the resolver's database"))
+            }
         });
     }
 

@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use wxgate_resolver::admin::Admins;
 use wxgate_resolver::config::{ADMIN_TOKENS_VARIABLE, Args, Database, LogFormat, TOKENS_VARIABLE};
 use wxgate_resolver::delivery::{Delivery, Message, SMS_SECRET_VARIABLE, SMTP_URL_VARIABLE};
-use wxgate_resolver::store::{AdminStore, PostgresStore, SqliteStore};
+use wxgate_resolver::store::{AdminStore, PATIENCE, PostgresStore, SqliteStore};
 use wxgate_resolver::tokens::Tokens;
 use wxgate_resolver::{AppState, serve};
 
@@ -44,8 +44,10 @@ async fn run(args: Args) -> Result<(), Failure> {
         }
     };
     match args.database.clone() {
-        Database::Sqlite(path) => run_on(SqliteStore::open(path).await?, &args, tokens, admins, delivery, shutdown).await,
-        Database::Postgres(options) => run_on(PostgresStore::open(*options).await?, &args, tokens, admins, delivery, shutdown).await,
+        Database::Sqlite(path) => run_on(SqliteStore::open(path, PATIENCE).await?, &args, tokens, admins, delivery, shutdown).await,
+        Database::Postgres(options) => {
+            run_on(PostgresStore::open(*options, PATIENCE).await?, &args, tokens, admins, delivery, shutdown).await
+        }
     }
 }
 

@@ -35,6 +35,9 @@ pub use sqlite::{SqliteOpenError, SqliteStore};
 /// How long the outcome of a login is kept under its idempotency key.
 pub const OUTCOME_KEPT: Duration = Duration::from_secs(600);
 
+/// How long a request waits for a lock or a connection before the store calls itself busy: shorter than a filter's patience.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
 /// The most revocations on one page: below 64 KiB of JSON.
 pub const REVOCATION_PAGE: usize = 500;
 

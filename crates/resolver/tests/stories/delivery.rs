@@ -23,7 +23,7 @@ use wxgate_resolver::delivery::{Delivery, Language, Mailer, Message, SMTP_URL_VA
 use wxgate_resolver::store::{AdminStore, SqliteStore};
 
 use crate::program::Running;
-use crate::support::{TOKEN, at, pc};
+use crate::support::{PATIENT, TOKEN, at, pc};
 
 const SECRET: &str = "a3f1c87e5b0d49268e7f1a2b3c4d5e6f";
 
@@ -234,7 +234,7 @@ async fn codes_bind_accounts_and_no_log_tells_codes_addresses_passwords_or_token
     let mut mail = MailServer::start();
     let flags = ["--binding", "ask", "--mail-from", "Shop <no-reply@example.com>", "--print-codes", "--log", "trace"];
     let mut running = Running::start_in(&[(SMTP_URL_VARIABLE, &mail.url)], &flags);
-    let store = SqliteStore::open(running.database()).await.unwrap();
+    let store = SqliteStore::open(running.database(), PATIENT).await.unwrap();
     let draft = Draft {
         email: Some("canary@example.com".into()),
         is_email_verified: true,

@@ -21,7 +21,7 @@ use wxgate_resolver::store::{
 };
 
 use crate::model::{self, Answer, Asked, Finish, Identity, Login, Model, No, Outcome, Person, PhoneNumber, Who};
-use crate::support::{MONTH, OPEN, START, at, checked, pc, postgres};
+use crate::support::{MONTH, OPEN, PATIENT, START, at, checked, pc, postgres};
 
 const PLATFORM: &str = "main";
 
@@ -561,7 +561,7 @@ fn check<S: AllStores>(cases: u32, open: impl AsyncFnOnce() -> S) {
 fn sqlite_does_what_the_rules_say() {
     // In memory where that is possible: thousands of commits wait for no disk then.
     let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
-    check(128, async || SqliteStore::open(dir.path().join("wxgate.db")).await.unwrap());
+    check(128, async || SqliteStore::open(dir.path().join("wxgate.db"), PATIENT).await.unwrap());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use wxgate_resolver::store::SqliteStore;
 
 use crate::program::Running;
 use crate::sqlite::another;
-use crate::support::{TOKEN, With, at, disable, in_wechat, pc};
+use crate::support::{PATIENT, TOKEN, With, at, disable, in_wechat, pc};
 
 #[tokio::test]
 async fn each_login_is_one_line_and_no_line_holds_personal_data_or_secrets() {
@@ -32,7 +32,7 @@ async fn each_login_is_one_line_and_no_line_holds_personal_data_or_secrets() {
     login(LoginRequest { openid: "OPENID-CANARY-4".repeat(9), ..first.clone() }).await;
     send(TOKEN, "/v1/logins", &json!({"openid": ["OPENID-CANARY-5"]})).await;
     send("TOKEN-CANARY", "/v1/logins", &json!({"openid": "OPENID-CANARY-6"})).await;
-    let store = SqliteStore::open(running.database()).await.unwrap();
+    let store = SqliteStore::open(running.database(), PATIENT).await.unwrap();
     disable(&store, user.parse().unwrap(), at(0)).await;
     login(pc("OPENID-CANARY-1")).await;
     let session = answer["session_id"].as_str().unwrap();

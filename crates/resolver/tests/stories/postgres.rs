@@ -14,7 +14,7 @@ use wxgate_resolver::store::{LoginError, PostgresStore, Store, StoreError};
 
 use crate::decisions::for_each_decision;
 use crate::store::for_each_story;
-use crate::support::{OPEN, START, With, at, checked, in_wechat, log_in, pc, postgres, postgres_database, signed_in};
+use crate::support::{OPEN, PATIENT, START, With, at, checked, in_wechat, log_in, pc, postgres, postgres_database, signed_in};
 
 for_each_decision!(postgres);
 for_each_story!(postgres);
@@ -42,7 +42,7 @@ async fn users(options: &PgConnectOptions) -> (i64, i64) {
 #[tokio::test]
 async fn two_resolvers_that_start_at_once_give_the_answers_of_one() {
     let options = postgres_database("UTF8").await;
-    let (one, two) = tokio::join!(PostgresStore::open(options.clone()), PostgresStore::open(options.clone()));
+    let (one, two) = tokio::join!(PostgresStore::open(options.clone(), PATIENT), PostgresStore::open(options.clone(), PATIENT));
     let stores = [Arc::new(one.unwrap()), Arc::new(two.unwrap())];
     let mut logins = JoinSet::new();
     for turn in 0..50 {
@@ -67,7 +67,7 @@ async fn what_was_stored_is_there_when_the_database_is_opened_again() {
     let first = signed_in(log_in(&store, pc("o-1").nickname("晓明😀"), at(0)).await);
     store.close().await;
 
-    let store = PostgresStore::open(options).await.unwrap();
+    let store = PostgresStore::open(options, PATIENT).await.unwrap();
     let second = signed_in(log_in(&store, pc("o-1"), at(1)).await);
     assert_eq!((second.user, second.name), (first.user, first.name));
 }
@@ -147,7 +147,7 @@ async fn a_commit_whose_answer_is_lost_is_read_again_by_its_key() {
     for (cut, is_replay) in [(Cut::Before, false), (Cut::After, true)] {
         let (store, options) = postgres().await;
         store.close().await;
-        let store = PostgresStore::open(through_a_wire(options.clone(), cut).await).await.unwrap();
+        let store = PostgresStore::open(through_a_wire(options.clone(), cut).await, PATIENT).await.unwrap();
         let answer = store.login(&checked(pc("o-1").unionid("u-1")), &OPEN, at(0)).await.unwrap();
         assert_eq!(answer.is_replay, is_replay);
         assert!(signed_in(answer.outcome).new_user);
@@ -182,14 +182,14 @@ async fn a_server_that_takes_no_writes_fails_logins_clearly_and_nothing_happens_
     let known = signed_in(log_in(&store, pc("o-1").unionid("u-1"), at(0)).await).user;
     store.close().await;
     let standby = options.clone().options([("default_transaction_read_only", "on")]);
-    let store = PostgresStore::open(standby).await.unwrap();
+    let store = PostgresStore::open(standby, PATIENT).await.unwrap();
     let error = store.login(&checked(pc("o-2")), &OPEN, at(1)).await.unwrap_err();
     assert!(matches!(&error, LoginError::Store(StoreError::Database(_))), "{error:?}");
     assert!(error.to_string().contains("read-only transaction"), "{error}");
     store.check().await.expect("what is there can be read");
     assert_eq!(users(&options).await, (1, 0));
 
-    let store = PostgresStore::open(options).await.unwrap();
+    let store = PostgresStore::open(options, PATIENT).await.unwrap();
     assert_eq!(signed_in(log_in(&store, pc("o-1"), at(2)).await).user, known);
 }
 
@@ -228,23 +228,23 @@ async fn a_database_of_a_newer_resolver_is_left_alone() {
     let (store, options) = postgres().await;
     store.close().await;
     execute(&options, "UPDATE schema_version SET version = 99").await;
-    let error = PostgresStore::open(options).await.unwrap_err().to_string();
+    let error = PostgresStore::open(options, PATIENT).await.unwrap_err().to_string();
     assert!(error.contains("its tables are of version 99"), "{error}");
 }
 
 #[tokio::test]
 async fn a_database_that_cannot_be_opened_is_named_without_its_password() {
     let options = postgres_database("UTF8").await;
-    let missing = PostgresStore::open(options.clone().database("missing").password("CANARY")).await.unwrap_err().to_string();
+    let missing = PostgresStore::open(options.clone().database("missing").password("CANARY"), PATIENT).await.unwrap_err().to_string();
     assert!(missing.contains("the database missing at 127.0.0.1:"), "{missing}");
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let unreachable = PostgresStore::open(options.port(free).password("CANARY")).await.unwrap_err().to_string();
+    let unreachable = PostgresStore::open(options.port(free).password("CANARY"), PATIENT).await.unwrap_err().to_string();
     assert!(unreachable.contains("cannot be opened"), "{unreachable}");
     assert!(!missing.contains("CANARY") && !unreachable.contains("CANARY"));
 }
 
 #[tokio::test]
 async fn a_database_that_cannot_hold_every_name_is_refused() {
-    let error = PostgresStore::open(postgres_database("LATIN1").await).await.unwrap_err().to_string();
+    let error = PostgresStore::open(postgres_database("LATIN1").await, PATIENT).await.unwrap_err().to_string();
     assert!(error.contains("its encoding is LATIN1; expected UTF8"), "{error}");
 }

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Row};
-use wxgate_resolver::store::{LoginError, SqliteStore, Store, StoreError};
+use wxgate_resolver::store::{LoginError, PATIENCE, SqliteStore, Store, StoreError};
 
 use crate::decisions::for_each_decision;
 use crate::store::for_each_story;
-use crate::support::{OPEN, With, at, checked, in_wechat, log_in, pc, signed_in, sqlite};
+use crate::support::{OPEN, PATIENT, With, at, checked, in_wechat, log_in, pc, signed_in, sqlite};
 
 for_each_decision!(sqlite);
 for_each_story!(sqlite);
@@ -24,7 +24,7 @@ async fn what_was_stored_is_there_when_the_file_is_opened_again() {
     let first = signed_in(log_in(&store, pc("o-1").nickname("晓明"), at(0)).await);
     store.close().await;
 
-    let store = SqliteStore::open(dir.path().join("wxgate.db")).await.unwrap();
+    let store = SqliteStore::open(dir.path().join("wxgate.db"), PATIENT).await.unwrap();
     let second = signed_in(log_in(&store, pc("o-1"), at(1)).await);
     assert_eq!((second.user, second.name), (first.user, first.name));
 }
@@ -46,7 +46,7 @@ async fn the_file_is_for_its_owner_alone() {
 async fn two_processes_share_a_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("wxgate.db");
-    let (one, two) = tokio::join!(SqliteStore::open(&path), SqliteStore::open(&path));
+    let (one, two) = tokio::join!(SqliteStore::open(&path, PATIENT), SqliteStore::open(&path, PATIENT));
     let (one, two) = (one.unwrap(), two.unwrap());
     for round in 0..20 {
         let person = format!("o-{round}");
@@ -62,8 +62,10 @@ async fn two_processes_share_a_file() {
 /// REL-15.
 #[tokio::test]
 async fn a_writer_that_does_not_let_go_makes_the_store_busy_and_nothing_happens_by_halves() {
-    let (store, dir) = sqlite().await;
-    let mut other = another(&dir.path().join("wxgate.db")).await;
+    let (_, dir) = sqlite().await;
+    let path = dir.path().join("wxgate.db");
+    let store = SqliteStore::open(&path, PATIENCE).await.unwrap();
+    let mut other = another(&path).await;
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let request = pc("o-1");
     let busy = store.login(&checked(request.clone()), &OPEN, at(0)).await;
@@ -143,21 +145,21 @@ async fn a_database_of_a_newer_resolver_is_left_alone() {
     store.close().await;
     let path = dir.path().join("wxgate.db");
     sqlx::query("PRAGMA user_version = 99").execute(&mut another(&path).await).await.unwrap();
-    let error = SqliteStore::open(&path).await.unwrap_err();
+    let error = SqliteStore::open(&path, PATIENT).await.unwrap_err();
     assert!(error.to_string().contains("its tables are of version 99"), "{error}");
 }
 
 #[tokio::test]
 async fn a_file_that_cannot_be_opened_or_is_no_database_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    let missing = SqliteStore::open(dir.path().join("missing/wxgate.db")).await.unwrap_err().to_string();
+    let missing = SqliteStore::open(dir.path().join("missing/wxgate.db"), PATIENT).await.unwrap_err().to_string();
     assert!(missing.contains("missing/wxgate.db cannot be opened"), "{missing}");
     assert!(missing.contains("expected a file that this user may write, in a directory that exists"), "{missing}");
-    let directory = SqliteStore::open(dir.path()).await.unwrap_err().to_string();
+    let directory = SqliteStore::open(dir.path(), PATIENT).await.unwrap_err().to_string();
     assert!(directory.contains("expected a file"), "{directory}");
 
     let text = dir.path().join("notes.txt");
     std::fs::write(&text, "These are notes, and no database at all. ".repeat(100)).unwrap();
-    let error = SqliteStore::open(&text).await.unwrap_err().to_string();
+    let error = SqliteStore::open(&text, PATIENT).await.unwrap_err().to_string();
     assert!(error.contains("notes.txt") && error.contains("not a database"), "{error}");
 }

@@ -20,6 +20,9 @@ pub(crate) const MONTH: Duration = Duration::from_hours(30 * 24);
 /// When the stories begin.
 pub(crate) const START: u64 = 1_800_000_000;
 
+/// Long enough for a machine that is busy with other stories.
+pub(crate) const PATIENT: Duration = Duration::from_mins(1);
+
 pub(crate) const TOKEN: &str = "a3f1c87e5b0d49268e7f1a2b3c4d5e6f";
 
 pub(crate) const OPEN: ConnectorPolicy =
@@ -170,14 +173,14 @@ async fn act<S: AdminStore>(store: &S, user: UserId, act: Act, now: Moment) {
 /// A new SQLite file, and the directory that vanishes with the story.
 pub(crate) async fn sqlite() -> (SqliteStore, TempDir) {
     let dir = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(dir.path().join("wxgate.db")).await.unwrap();
+    let store = SqliteStore::open(dir.path().join("wxgate.db"), PATIENT).await.unwrap();
     (store, dir)
 }
 
 /// A new PostgreSQL database, and how to connect to it. It vanishes with its server.
 pub(crate) async fn postgres() -> (PostgresStore, PgConnectOptions) {
     let options = postgres_database("UTF8").await;
-    let store = PostgresStore::open(options.clone()).await.unwrap();
+    let store = PostgresStore::open(options.clone(), PATIENT).await.unwrap();
     (store, options)
 }
 

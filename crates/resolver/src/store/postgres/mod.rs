@@ -8,12 +8,9 @@ use std::fmt;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
-use sqlx::{ConnectOptions, Connection as _, Executor as _, PgConnection, PgPool, Postgres};
+use sqlx::{ConnectOptions, Connection as _, PgConnection, PgPool, Postgres};
 
 use super::error::Kind;
-
-/// How long a request waits for a connection, and a statement for a lock.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Of each resolver. PostgreSQL's own limit is 100 for all of them together.
 const CONNECTIONS: u32 = 16;
@@ -52,10 +49,11 @@ enum OpenFailure {
 }
 
 impl PostgresStore {
-    /// Connects to the database, and brings its tables up to date.
-    pub async fn open(options: PgConnectOptions) -> Result<Self, PostgresOpenError> {
+    /// Connects to the database, and brings its tables up to date. A request waits for `patience` for a connection, and a
+    /// statement for a lock.
+    pub async fn open(options: PgConnectOptions, patience: Duration) -> Result<Self, PostgresOpenError> {
         let server = format!("{} at {}:{}", options.get_database().unwrap_or_default(), options.get_host(), options.get_port());
-        open(options).await.map_err(|reason| PostgresOpenError { server, reason })
+        open(options, patience).await.map_err(|reason| PostgresOpenError { server, reason })
     }
 
     /// As if no other transaction ran at the same time: PostgreSQL undoes one that would notice, with SQLSTATE 40001.
@@ -73,7 +71,7 @@ impl PostgresStore {
     }
 }
 
-async fn open(options: PgConnectOptions) -> Result<PostgresStore, OpenFailure> {
+async fn open(options: PgConnectOptions, patience: Duration) -> Result<PostgresStore, OpenFailure> {
     let options = options.application_name("wxgate-resolver").disable_statement_logging();
     // Not by the pool, which would try an unreachable server until its patience is over, and tell nothing but that.
     let mut first = PgConnection::connect_with(&options).await?;
@@ -85,7 +83,7 @@ async fn open(options: PgConnectOptions) -> Result<PostgresStore, OpenFailure> {
     first.close().await?;
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
-        .acquire_timeout(PATIENCE)
+        .acquire_timeout(patience)
         .test_before_acquire(false)
         .before_acquire(|connection, life| {
             Box::pin(async move {
@@ -95,8 +93,15 @@ async fn open(options: PgConnectOptions) -> Result<PostgresStore, OpenFailure> {
                 Ok(true)
             })
         })
-        .after_connect(|connection, _| {
-            Box::pin(async move { connection.execute("SET lock_timeout = '2s'; SET statement_timeout = '5s'").await.map(drop) })
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                // The second also bounds what has its locks and still does not end.
+                for (setting, limit) in [("lock_timeout", patience), ("statement_timeout", patience * 2)] {
+                    let limit = format!("{}ms", limit.as_millis());
+                    sqlx::query("SELECT set_config($1, $2, FALSE)").bind(setting).bind(limit).execute(&mut *connection).await?;
+                }
+                Ok(())
+            })
         })
         .connect_lazy_with(options);
     Ok(PostgresStore { pool })

@@ -16,9 +16,6 @@ use tokio::time::Instant;
 
 use super::error::Kind;
 
-/// How long a statement waits for a lock of another process, and a request for a connection.
-const PATIENCE: Duration = Duration::from_secs(2);
-
 /// How long a database may take to be opened and brought up to date, be it by another process.
 const OPENING: Duration = Duration::from_secs(30);
 
@@ -59,10 +56,11 @@ enum OpenFailure {
 }
 
 impl SqliteStore {
-    /// Opens the database in this file, makes it where there is none, and brings its tables up to date.
-    pub async fn open(path: impl AsRef<Path>) -> Result<Self, SqliteOpenError> {
+    /// Opens the database in this file, makes it where there is none, and brings its tables up to date. A statement waits
+    /// for `patience` for a lock of another process, and a request for a connection.
+    pub async fn open(path: impl AsRef<Path>, patience: Duration) -> Result<Self, SqliteOpenError> {
         let path = path.as_ref();
-        open(path).await.map_err(|reason| SqliteOpenError { path: path.to_owned(), reason })
+        open(path, patience).await.map_err(|reason| SqliteOpenError { path: path.to_owned(), reason })
     }
 
     /// As the only writer, from the beginning: a reader that becomes one later may find that it came too late.
@@ -81,11 +79,11 @@ impl SqliteStore {
     }
 }
 
-async fn open(path: &Path) -> Result<SqliteStore, OpenFailure> {
+async fn open(path: &Path, patience: Duration) -> Result<SqliteStore, OpenFailure> {
     make_file(path).map_err(OpenFailure::File)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .busy_timeout(PATIENCE)
+        .busy_timeout(patience)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
@@ -95,7 +93,7 @@ async fn open(path: &Path) -> Result<SqliteStore, OpenFailure> {
     first.close().await?;
     // A connection costs a thread and cannot go stale, so none is given up but one that went wrong.
     let pool = SqlitePoolOptions::new()
-        .acquire_timeout(PATIENCE)
+        .acquire_timeout(patience)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
