@@ -374,7 +374,7 @@ pub enum Proof {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "answer", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "it is made once a login, and a box would be in everybody's way")]
+#[allow(clippy::large_enum_variant, reason = "on 64 bits: it is made once a login, and a box would be in everybody's way")]
 pub enum FinishAnswer {
     /// The login is over. The same answer again gets the same outcome, for as long as outcomes are kept.
     Finished {
