@@ -23,13 +23,19 @@ is_there() {
   esac
 }
 
-# Debian with some packages and hooks, as an archive on standard output.
+# Two images are made at once, and apt is for one at a time.
+install_mmdebstrap() {
+  flock 9
+  command -v mmdebstrap >/dev/null && return
+  echo "installing Debian's mmdebstrap, to make base images"
+  { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends mmdebstrap; } ||
+    { echo "please install mmdebstrap"; exit 1; }
+}
+
+# Debian with some packages and hooks, as an archive on standard output. Whoever imports it first lets it end: the engine would take
+# what came of a failure for an image.
 debian() {
-  if ! command -v mmdebstrap >/dev/null; then
-    echo "installing Debian's mmdebstrap, to make base images" >&2
-    { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends mmdebstrap; } >&2 ||
-      { echo "please install mmdebstrap" >&2; exit 1; }
-  fi
+  install_mmdebstrap 9>"$work/lock" >&2
   mmdebstrap --quiet --variant=minbase \
     --dpkgopt=path-exclude=/usr/share/man/* --dpkgopt=path-exclude=/usr/share/doc/* --dpkgopt=path-exclude=/usr/share/locale/* \
     --customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*' "$@" bookworm -
@@ -39,7 +45,9 @@ make_debian() {
   local image=debian:bookworm-slim version=$recipe
   is_there $image "$version" && return
   echo "making a stand-in for $image"
-  debian | docker import --change 'CMD ["bash"]' --change "LABEL $label=\"$version\"" - $image >/dev/null
+  debian >"$work/debian.tar"
+  docker import --change 'CMD ["bash"]' --change "LABEL $label=\"$version\"" "$work/debian.tar" $image >/dev/null
+  rm "$work/debian.tar"
 }
 
 make_rust() {
@@ -53,11 +61,12 @@ make_rust() {
   sysroot=$sysroot crates=$crates debian --include=gcc,libc6-dev \
     --customize-hook='mkdir -p "$1/usr/local/rustup" "$1/usr/local/cargo/registry"' \
     --customize-hook='tar -C "$sysroot" --exclude="lib/rustlib/wasm32*" --exclude="*.json" -c bin lib | tar -C "$1/usr/local/rustup" -x' \
-    --customize-hook='tar -C "$crates" -c cache index | tar -C "$1/usr/local/cargo/registry" -x' |
-    docker import \
-      --change 'ENV PATH=/usr/local/rustup/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
-      --change 'ENV CARGO_HOME=/usr/local/cargo CARGO_NET_OFFLINE=true' \
-      --change 'VOLUME /compiled' --change 'CMD ["bash"]' --change "LABEL $label=\"$version\"" - $image >/dev/null
+    --customize-hook='tar -C "$crates" -c cache index | tar -C "$1/usr/local/cargo/registry" -x' >"$work/rust.tar"
+  docker import \
+    --change 'ENV PATH=/usr/local/rustup/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
+    --change 'ENV CARGO_HOME=/usr/local/cargo CARGO_NET_OFFLINE=true' \
+    --change 'VOLUME /compiled' --change 'CMD ["bash"]' --change "LABEL $label=\"$version\"" "$work/rust.tar" $image >/dev/null
+  rm "$work/rust.tar"
 }
 
 make_envoy() {
