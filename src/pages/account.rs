@@ -65,12 +65,8 @@ pub struct LinkableConnector<'a> {
 pub enum AccountNotice {
     /// This WeChat may log in to the account from now on.
     Linked,
-    /// It may no longer.
-    Unlinked,
-    /// It is the last way in, and stays.
+    /// The WeChat that was to be unlinked is the last way in, and stays.
     LastWayIn,
-    /// It belongs to another account.
-    Taken,
     /// A dangerous step needs a new login first.
     LogInAgain,
 }
@@ -222,23 +218,11 @@ impl AccountNotice {
                     zh: "关联成功，以后可以用这个微信登录。", en: "Linked: this WeChat can log in to your account from now on."
                 },
             ),
-            Self::Unlinked => (
-                true,
-                Text {
-                    zh: "已解除关联，这个微信不能再登录此账号。", en: "Unlinked: this WeChat can no longer log in to your account."
-                },
-            ),
             Self::LastWayIn => (
                 false,
                 Text {
                     zh: "没有解除：这是唯一能登录此账号的微信。",
                     en: "Not unlinked: it is the only WeChat that can log in to this account.",
-                },
-            ),
-            Self::Taken => (
-                false,
-                Text {
-                    zh: "没有关联：这个微信已属于另一个账号。", en: "Not linked: this WeChat already belongs to another account."
                 },
             ),
             Self::LogInAgain => (false, Text { zh: "请先重新登录，再进行更改。", en: "Please log in again first, then make the change." }),

@@ -222,7 +222,7 @@ fn account_pages(language: Language) -> Vec<(&'static str, String)> {
                 phone_number: None,
                 email: None,
                 linkable: &[],
-                notice: Some(AccountNotice::Taken),
+                notice: Some(AccountNotice::LastWayIn),
                 ..mine()
             }),
         ),
