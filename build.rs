@@ -1,6 +1,7 @@
-//! Stamps the git commit, and computes the hashes by which the Content-Security-Policy allows the pages' own style. Nothing else.
+//! Stamps the git commit, and makes the pages' own style and script ready: without indentation and lines that are comments, which
+//! every visitor would load, with the hashes by which the Content-Security-Policy allows them. Nothing else.
 //!
-//! Out: `WXGATE_COMMIT` (40 hex digits, or `unknown` outside of a git checkout) and `WXGATE_STYLE_HASH` (`sha256-…`). The version is
+//! Out: `style.css` and `login.js` in `OUT_DIR`, `WXGATE_COMMIT` (40 hex digits, or `unknown` outside of a git checkout) and `WXGATE_STYLE_HASH`, `WXGATE_SCRIPT_HASH` (`sha256-…`). The version is
 //! Cargo's own `CARGO_PKG_VERSION`.
 
 use std::error::Error;
@@ -11,14 +12,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-/// What stands inline in every page, with the variable that carries its hash. A script would be a second line.
-const INLINE: &[(&str, &str)] = &[("WXGATE_STYLE_HASH", "src/pages/style.css")];
+/// What stands inline in pages, with the variable that carries its hash.
+const INLINE: &[(&str, &str)] = &[("WXGATE_STYLE_HASH", "src/pages/style.css"), ("WXGATE_SCRIPT_HASH", "src/pages/login.js")];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
     for (variable, path) in INLINE {
         println!("cargo::rerun-if-changed={path}");
-        println!("cargo::rustc-env={variable}={}", csp_hash(path)?);
+        let content = stripped(path)?;
+        println!("cargo::rustc-env={variable}=sha256-{}", STANDARD.encode(Sha256::digest(&content)));
+        fs::write(out.join(Path::new(path).file_name().ok_or("a file has a name")?), content)?;
     }
     let checkout = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
     let commit = commit(&checkout).unwrap_or_else(|| "unknown".into());
@@ -26,13 +30,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn csp_hash(path: &str) -> Result<String, Box<dyn Error>> {
+fn stripped(path: &str) -> Result<String, Box<dyn Error>> {
     let content = fs::read_to_string(path)?;
-    // A browser turns CRLF into LF before it hashes: a policy for the CRLF form would block the style in every browser.
+    // A browser turns CRLF into LF before it hashes: a policy for the CRLF form would block it in every browser.
     if content.contains('\r') {
         return Err(format!("{path} has CR line ends; store it with LF").into());
     }
-    Ok(format!("sha256-{}", STANDARD.encode(Sha256::digest(content))))
+    let lines = content.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+    Ok(lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// The commit that is checked out, read from git's files so that no git program is needed. Each file that decides it is watched, so a

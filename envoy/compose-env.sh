@@ -25,5 +25,9 @@ WXGATE_ADMIN_TOKEN=$admin_token
 # The simulator's apps have these; with apps of your own they come from WeChat's console.
 WX_PC_SECRET=0001demo0001demo0001demo0001demo
 WX_OA_SECRET=0002demo0002demo0002demo0002demo
+WX_APP_SECRET=0003demo0003demo0003demo0003demo
+WX_MINI_SECRET=0004demo0004demo0004demo0004demo
+WX_OA_PUSH_TOKEN=0002demo
+WX_OA_PUSH_KEY=0002demo0002demo0002demo0002demo0002demo000
 END
 echo "made $file"

@@ -12,8 +12,11 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use crate::http::{BodyResult, CallFailure, CallResult, Entropy, HttpCall, Moment, Peer};
+use crate::http::{BodyResult, CallFailure, CallResult, Entropy, HttpCall, HttpReply, Moment, Peer};
 use crate::step::{Event, Outcome, Step, Verdict};
+
+/// A call with less time than that would never succeed; Envoy takes 0 for no limit.
+const SHORTEST_MS: u32 = 50;
 
 /// A flow that waits for `Awaited`: a [`CallResult`] or a [`BodyResult`].
 pub struct Suspended<Awaited> {
@@ -89,8 +92,16 @@ pub(crate) fn start<F: Future<Output = Verdict> + 'static>(moment: Moment, flow:
 pub(crate) struct Calls(Rc<Desk>);
 
 impl Calls {
-    /// Makes a call and waits for what comes of it. Never repeats it.
-    pub(crate) async fn send(&self, call: HttpCall) -> CallResult {
+    /// Makes a call and waits for what comes of it. Never repeats it. Where the flow has to be done by some time, a call
+    /// gets what is left; without enough of it none is made, and what comes is what Envoy says of one that took too long.
+    pub(crate) async fn send(&self, mut call: HttpCall) -> CallResult {
+        if let Some(deadline_ms) = self.0.deadline_ms.get() {
+            let left = deadline_ms.saturating_sub(self.0.now_ms.get());
+            if left < SHORTEST_MS.into() {
+                return Ok(HttpReply { status: 504, body: Vec::new() });
+            }
+            call.timeout_ms = call.timeout_ms.min(u32::try_from(left).unwrap_or(u32::MAX));
+        }
         let mut call = Some(call);
         poll_fn(|_| match (call.take(), self.0.incoming.take()) {
             (Some(call), _) => {
@@ -103,6 +114,11 @@ impl Calls {
         .await
     }
 
+    /// All calls from now on have to be over by then: milliseconds since the Unix epoch.
+    pub(crate) fn finish_by(&self, deadline_ms: u64) {
+        self.0.deadline_ms.set(Some(deadline_ms));
+    }
+
     /// Waits for the whole body of the request.
     pub(crate) async fn body(&self) -> BodyResult {
         poll_fn(|_| self.0.body.take().map_or(Poll::Pending, Poll::Ready)).await
@@ -111,6 +127,11 @@ impl Calls {
     /// Seconds since the Unix epoch, at the latest resumption.
     pub(crate) fn now(&self) -> u64 {
         self.0.now_ms.get() / 1000
+    }
+
+    /// Milliseconds since the Unix epoch, at the latest resumption.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.0.now_ms.get()
     }
 
     /// Fresh randomness: each call gives an independent source.
@@ -134,6 +155,7 @@ struct Desk {
     body: Cell<Option<BodyResult>>,
     waiting_for: Cell<Option<(Peer, &'static str, u64)>>,
     now_ms: Cell<u64>,
+    deadline_ms: Cell<Option<u64>>,
     entropy: Cell<Entropy>,
     events: Cell<Vec<Event>>,
 }
@@ -146,6 +168,7 @@ impl Desk {
             body: Cell::default(),
             waiting_for: Cell::default(),
             now_ms: Cell::new(moment.now_ms),
+            deadline_ms: Cell::default(),
             entropy: Cell::new(Entropy::new(moment.seed)),
             events: Cell::default(),
         }
@@ -177,7 +200,7 @@ pub(crate) fn describe(result: &CallResult) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::{BodyFailure, HttpReply};
+    use crate::http::BodyFailure;
     use crate::step::Reply;
 
     fn moment(now_ms: u64) -> Moment {
@@ -195,6 +218,7 @@ mod tests {
             headers: vec![],
             body: vec![],
             timeout_ms: 50,
+            max_reply_bytes: 64,
         }
     }
 
@@ -228,5 +252,29 @@ mod tests {
                 events.iter().map(|event| matches!(event, Event::CallFinished { milliseconds, .. } if *milliseconds < 6)).collect();
             assert_eq!(took, [true, true], "each call is measured by itself");
         }
+    }
+
+    #[test]
+    fn a_flow_that_has_to_be_done_gives_each_call_what_is_left_and_makes_none_when_it_is_too_late() {
+        let flow = start(moment(1000), |calls| async move {
+            calls.finish_by(1200);
+            let mut statuses = Vec::new();
+            for _ in 0..3 {
+                let call = HttpCall { timeout_ms: 170, ..call("any") };
+                statuses.push(calls.send(call).await.map(|reply| reply.status));
+            }
+            Verdict::Reply(Reply { status: 200, headers: vec![], body: format!("{statuses:?}").into_bytes() })
+        });
+        let Step::Call(first, suspended) = flow else { panic!("a call comes first") };
+        let Step::Call(second, suspended) = suspended.resume(Ok(HttpReply { status: 200, body: vec![] }), moment(1100)) else {
+            panic!("then another")
+        };
+        assert_eq!((first.timeout_ms, second.timeout_ms), (170, 100), "its own limit, then what is left");
+        let Step::Done(outcome) = suspended.resume(Ok(HttpReply { status: 200, body: vec![] }), moment(1151)) else {
+            panic!("no third one")
+        };
+        let Verdict::Reply(reply) = outcome.verdict else { panic!("an answer") };
+        assert_eq!(String::from_utf8(reply.body).unwrap(), "[Ok(200), Ok(200), Ok(504)]");
+        assert_eq!(outcome.events.len(), 2, "what was not made is not counted");
     }
 }

@@ -11,7 +11,8 @@ pub enum LoginError {
     FormWithoutSession,
     /// The browser came back from WeChat with no cookie at all.
     CookiesNotKept,
-    /// The browser came back from WeChat without the cookie of the login that it began, or with another one's.
+    /// The browser came back from WeChat without the cookie of the login that it began, or with another one's; an app without
+    /// a state of ours.
     AttemptMissing,
     /// The login took longer than ten minutes.
     AttemptExpired,
@@ -51,12 +52,36 @@ pub enum LoginError {
     FreshLoginRequired,
     /// The resolver refuses for a reason of its own.
     PolicyRefused,
+    /// This client, or all clients together, asked for too many codes to scan.
+    TooManyScans,
+    /// What was scanned took too long, was answered before, or never was.
+    ScanOver,
+    /// Somebody else has scanned the same code.
+    ScanTaken,
+    /// Another window of the same browser has collected the login.
+    ScanUsed,
     /// No such connector, or not at this application.
     UnknownConnector,
     /// Nothing here below our own path prefix.
     NotFound,
     /// Our endpoint does not take this method.
     MethodNotAllowed,
+    /// The app does not know the secret that it began the login with.
+    VerifierMismatch,
+    /// A phone number is needed to log in here, and none came.
+    PhoneNumberRequired,
+    /// WeChat does not vouch for the phone number that was sent: a code or data that is old, used, or not this person's.
+    PhoneNumberRejected,
+    /// An app's login by way of a mini program is over, or is not the caller's.
+    LaunchOver,
+    /// Somebody else has logged in to what an app began.
+    LaunchTaken,
+    /// One client began too many logins.
+    TooManyLaunches,
+    /// What takes a session over to a web view has been used, took too long, or is for somewhere else.
+    HandOverOver,
+    /// A session was to be taken over to a browser in which somebody else is logged in.
+    AnotherSession,
     /// A body that is neither a form nor JSON.
     UnsupportedMediaType,
     /// A body that does not say what it has to, or says it twice.
@@ -65,6 +90,10 @@ pub enum LoginError {
     BodyTooLarge,
     /// A body that did not come.
     BodyMissing,
+    /// A push that WeChat has not signed.
+    PushRefused,
+    /// A push that WeChat has signed, and that no key of ours opens, or that is no message.
+    PushUnreadable,
     /// A state-changing request that does not come from our own pages.
     CrossSite,
     /// A host that no application names, or an alias asked for with a method that cannot be redirected.
@@ -163,8 +192,8 @@ impl LoginError {
                  "Logging in needs cookies. Allow them for this site in your browser's settings (private mode or an extension may block them), then try again.")),
             Self::AttemptMissing => row(400, "attempt_missing", Info, LogIn,
                 ("请从头开始登录", "Please start logging in again"),
-                ("这次登录不是在当前浏览器中开始的，或者已经完成。请在同一个浏览器里重新开始。",
-                 "This login was not begun in this browser, or it is already finished. Start again, and stay in one browser.")),
+                ("这次登录不是在当前浏览器或应用中开始的，或者已经完成。请在同一处重新开始。",
+                 "This login was not begun in this browser or app, or it is already finished. Start again, and stay in one place.")),
             Self::AttemptExpired => row(400, "attempt_expired", Info, LogIn,
                 ("登录已超时", "The login took too long"),
                 ("登录需要在十分钟内完成。请重新开始。", "A login has to be finished within ten minutes. Please start again.")),
@@ -231,6 +260,21 @@ impl LoginError {
             Self::PolicyRefused => row(403, "policy_refused", Info, Nothing,
                 ("登录未被允许", "This login was not allowed"),
                 ("如有疑问，请联系网站管理员，并提供下面的编号。", "Please ask the operators of this site, and give them the reference below.")),
+            Self::TooManyScans => row(429, "too_many_scans", Warn, LogIn,
+                ("二维码请求过于频繁", "Too many codes were asked for"),
+                ("请稍等片刻再试，或换一种登录方式。", "Please wait a moment and try again, or log in another way.")),
+            Self::ScanOver => row(410, "scan_over", Info, Nothing,
+                ("此码已失效", "This code is no longer valid"),
+                ("它已过期，或已经使用过。请在电脑上换一个新码，再扫一次。",
+                 "It has expired or was used before. Ask for a new code on the computer, and scan again.")),
+            Self::ScanTaken => row(409, "scan_taken", Info, Nothing,
+                ("此码已被他人扫描", "Somebody else has scanned this code"),
+                ("每个码只能由一个人扫描。请在电脑上换一个新码，再扫一次。",
+                 "A code is for one person only. Ask for a new one on the computer, and scan again.")),
+            Self::ScanUsed => row(409, "scan_used", Info, LogIn,
+                ("这次登录已经完成", "This login is finished"),
+                ("它已在此浏览器的另一个窗口中完成。请重新打开页面。",
+                 "Another window of this browser has finished it. Open the page again.")),
             Self::UnknownConnector => row(404, "unknown_connector", Info, LogIn,
                 ("没有这种登录方式", "There is no such way to log in"),
                 ("请从登录页重新选择。", "Please choose again on the login page.")),
@@ -240,6 +284,34 @@ impl LoginError {
             Self::MethodNotAllowed => row(405, "method_not_allowed", Info, Nothing,
                 ("不支持的请求方式", "This cannot be done this way"),
                 ("请返回上一页重试。", "Please go back and try again.")),
+            Self::VerifierMismatch => row(403, "verifier_mismatch", Warn, Nothing,
+                ("登录不属于此应用", "This login is not this app's"),
+                ("只有开始登录的应用才能完成登录。请重新登录。", "Only the app that began a login can finish it. Please log in again.")),
+            Self::PhoneNumberRequired => row(400, "phone_number_required", Info, Nothing,
+                ("需要您的手机号", "Your phone number is needed"),
+                ("登录需要微信提供您的手机号。请允许后再试。", "Logging in here takes the phone number that WeChat has for you. Please allow it and try again.")),
+            Self::PhoneNumberRejected => row(400, "phone_number_rejected", Info, Nothing,
+                ("无法确认您的手机号", "Your phone number could not be confirmed"),
+                ("手机号凭证已失效，或不属于当前微信。请重新登录，并再次授权手机号。",
+                 "What WeChat gave for it is used, too old, or not of this WeChat. Log in again and allow the phone number once more.")),
+            Self::LaunchOver => row(410, "launch_over", Info, Nothing,
+                ("这次登录已经结束", "This login is over"),
+                ("登录已超时、已完成，或不属于此应用。请在应用中重新开始。",
+                 "It took too long, it is finished, or it is not this app's. Please start again in the app.")),
+            Self::LaunchTaken => row(409, "launch_taken", Info, Nothing,
+                ("另一个微信正在登录", "Another WeChat is logging in"),
+                ("这次登录已由另一个微信确认。请在应用中重新开始。", "Somebody else has confirmed this login. Please start again in the app.")),
+            Self::TooManyLaunches => row(429, "too_many_launches", Warn, Nothing,
+                ("登录次数过多", "Too many logins"),
+                ("请稍等片刻再试。", "Please wait a moment and try again.")),
+            Self::HandOverOver => row(410, "hand_over_over", Info, LogIn,
+                ("此链接已失效", "This link is no longer valid"),
+                ("它只能使用一次，并且一分钟后失效。请返回小程序或应用重新打开，或在此登录。",
+                 "It works once, and for one minute. Open it again from the mini program or the app, or log in here.")),
+            Self::AnotherSession => row(409, "another_session", Warn, LogIn,
+                ("此浏览器中登录着另一个账号", "Somebody else is logged in here"),
+                ("没有做任何改动。如果要换成刚才的账号，请先在此退出登录，再从小程序或应用重新打开。",
+                 "Nothing was changed. To use the account that you came with, log out here first, then open the page again from the mini program or the app.")),
             Self::UnsupportedMediaType => row(415, "unsupported_media_type", Info, Nothing,
                 ("不支持的内容类型", "This kind of content is not understood"),
                 ("请在本网站的页面上操作。", "Please use this site's own pages.")),
@@ -252,6 +324,12 @@ impl LoginError {
             Self::BodyMissing => row(408, "body_missing", Warn, Nothing,
                 ("没有收到提交的内容", "What you sent did not arrive"),
                 ("请检查网络，然后返回上一页再提交一次。", "Please check your connection, then go back and send it again.")),
+            Self::PushRefused => row(403, "push_refused", Info, Nothing,
+                ("消息推送未通过验证", "This message is not from WeChat"),
+                ("签名不正确，消息没有被读取。", "Its signature is missing or wrong, so it was not read.")),
+            Self::PushUnreadable => row(400, "push_unreadable", Error, Nothing,
+                ("无法读取消息推送", "This message cannot be read"),
+                ("请检查消息加解密密钥和 AppID 是否与微信后台一致。", "Check that the message keys and the AppID are those of WeChat's console.")),
             Self::CrossSite => row(403, "cross_site", Warn, Nothing,
                 ("请求来自其他网站", "The request came from another site"),
                 ("为了您的安全，此操作已被拒绝。请在本网站的页面上操作。", "It was refused for your safety. Please use this site's own pages.")),

@@ -1,10 +1,8 @@
 //! The fields that a client sends in a body: a form of our own pages, or a flat JSON object of a program. Both are
 //! read by one rule: UTF-8, each name once, values that are text.
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
-
 use crate::http::{Request, percent_decode};
+use crate::json;
 
 /// More fields than this are none of ours.
 const MAX_FIELDS: usize = 16;
@@ -42,7 +40,7 @@ impl Fields {
     pub fn parse(encoding: Encoding, body: &[u8]) -> Option<Self> {
         match encoding {
             Encoding::Form => Self::urlencoded(body),
-            Encoding::Json => serde_json::from_slice(body).ok(),
+            Encoding::Json => json::read(body, Self::push).ok(),
         }
     }
 
@@ -71,28 +69,6 @@ impl Fields {
 fn text(escaped: &[u8]) -> Option<String> {
     let spaced: Vec<_> = escaped.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     String::from_utf8(percent_decode(&spaced)?).ok()
-}
-
-impl<'de> Deserialize<'de> for Fields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Fields;
-
-            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                out.write_str("an object of texts")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-                let mut fields = Fields::default();
-                while let Some((name, value)) = map.next_entry()? {
-                    fields.push(name, value).ok_or_else(|| A::Error::custom("a name twice, or too many"))?;
-                }
-                Ok(fields)
-            }
-        }
-        deserializer.deserialize_map(Members)
-    }
 }
 
 #[cfg(test)]

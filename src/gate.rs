@@ -9,9 +9,16 @@ mod account;
 mod answers;
 mod browser;
 mod endpoints;
+mod fields;
+mod hand_over;
 mod login;
 mod logout;
+mod native;
+mod phone;
+mod push;
 mod refusal;
+mod scan;
+mod server_tokens;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -33,6 +40,7 @@ use crate::step::{EndedSession, Event, Forward, Outcome, Reply, Step, Verdict};
 
 use answers::Answers;
 use refusal::Wants;
+use server_tokens::ServerTokens;
 use standing::{Standing, Token};
 
 /// The filter's core: one for each VM, for as long as its configuration lives.
@@ -41,20 +49,25 @@ pub struct Gate {
     /// Names of all headers that only we may set, with `_` for `-`.
     own_headers: Vec<String>,
     known: RefCell<KnownSessions>,
+    /// Codes that WeChat has drawn.
+    pictures: RefCell<scan::Pictures>,
     revocations: RefCell<Revocations>,
     /// Counts changes of `revocations`, from 1.
     generation: Cell<u64>,
     /// When the resolver's feed was last read to its end by any worker here.
     revocations_read_at: Cell<u64>,
+    server_tokens: ServerTokens,
 }
 
 impl Gate {
     /// A gate with nothing in its caches.
     pub fn new(config: Config) -> Self {
         let mut gate = Self {
+            server_tokens: ServerTokens::new(&config),
             config,
             own_headers: Vec::new(),
             known: RefCell::default(),
+            pictures: RefCell::default(),
             revocations: RefCell::default(),
             generation: Cell::new(1),
             revocations_read_at: Cell::new(0),
@@ -240,7 +253,7 @@ impl Gate {
 
     /// Takes in what another worker has shared. What cannot be read is left alone.
     pub fn adopt_revocations(&self, shared: &[u8]) {
-        if let Ok(shared) = serde_json::from_slice::<Revocations>(shared) {
+        if let Some(shared) = Revocations::decode(shared) {
             self.change_revocations(|revocations| revocations.merge(shared));
         }
     }
@@ -251,7 +264,7 @@ impl Gate {
     }
 
     fn shared_revocations(&self) -> Vec<u8> {
-        serde_json::to_vec(&*self.revocations.borrow()).unwrap_or_default()
+        self.revocations.borrow().encode()
     }
 
     fn change_revocations(&self, change: impl FnOnce(&mut Revocations)) {

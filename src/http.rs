@@ -108,6 +108,7 @@ impl Peer {
 }
 
 /// A call for Envoy to make. It has no `Debug`: the path of a WeChat call holds the AppSecret.
+#[derive(Clone)]
 pub struct HttpCall {
     /// Who is called.
     pub peer: Peer,
@@ -127,6 +128,8 @@ pub struct HttpCall {
     pub body: Vec<u8>,
     /// For the whole call; Envoy takes 0 for "no limit", which the configuration rules out.
     pub timeout_ms: u32,
+    /// A longer answer counts as none: [`MAX_REPLY_BYTES`], but for a picture.
+    pub max_reply_bytes: usize,
 }
 
 /// The answer to a call, complete.
@@ -134,11 +137,11 @@ pub struct HttpCall {
 pub struct HttpReply {
     /// `:status`. Envoy itself answers 503 or 504 with a text body where it could not connect or ran out of time.
     pub status: u16,
-    /// At most [`MAX_REPLY_BYTES`].
+    /// At most [`HttpCall::max_reply_bytes`].
     pub body: Vec<u8>,
 }
 
-/// Longer answers count as none: nothing that WeChat or a resolver says to us is near this.
+/// No text that WeChat or a resolver says to us is near this.
 pub const MAX_REPLY_BYTES: usize = 64 * 1024;
 
 /// Why a call has no answer.
@@ -148,7 +151,7 @@ pub enum CallFailure {
     NotSent,
     /// The stream ended without a complete answer.
     Reset,
-    /// The answer is longer than [`MAX_REPLY_BYTES`].
+    /// The answer is longer than [`HttpCall::max_reply_bytes`].
     TooLarge,
 }
 

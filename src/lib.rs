@@ -22,6 +22,7 @@ pub mod config;
 pub mod error;
 pub mod form;
 pub mod http;
+mod json;
 pub mod secret;
 
 #[cfg(target_arch = "wasm32")]

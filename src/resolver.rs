@@ -3,6 +3,10 @@
 mod answers;
 
 use answers::Misfit;
+use resolver_api::tickets::{
+    CancelTicket, ConfirmTicket, CreateTicket, CreateTicketAnswer, RedeemAnswer, RedeemTicket, ScanAnswer, ScanTicket, Ticket, TicketState,
+    WithdrawAuthorization,
+};
 use resolver_api::{
     AccountChange, AccountView, FinishAnswer, FinishLogin, LoginOutcome, LoginRequest, PendingLogin, RevocationFeed, RevokeSession,
     SendCode, SendCodeAnswer, UnlinkAnswer,
@@ -11,8 +15,15 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::config::ResolverService;
+use crate::coroutine::Calls;
 use crate::error::{Failure, LoginError};
-use crate::http::{CallFailure, CallResult, HttpCall, Peer, push_escaped};
+use crate::http::{CallFailure, CallResult, HttpCall, MAX_REPLY_BYTES, Peer, push_escaped};
+
+/// How long a resolver holds a question about a ticket: what the agreement allows.
+const WAIT_MS: u32 = 10_000;
+
+/// How much later its answer may come.
+const WAIT_GRACE_MS: u32 = 2_000;
 
 /// `POST /v1/logins`. Idempotent by the key in it.
 pub fn login(service: &ResolverService, request: &LoginRequest) -> HttpCall {
@@ -62,6 +73,64 @@ pub fn revoke_sessions(service: &ResolverService, user: &str, change: &AccountCh
 /// `POST /v1/sessions/{sid}/revoke`. Idempotent.
 pub fn revoke_session(service: &ResolverService, session_id: &str, expires_at: u64) -> HttpCall {
     post(service, "sessions.revoke", below("/v1/sessions/", session_id, "/revoke"), &RevokeSession { expires_at })
+}
+
+/// `POST /v1/tickets`: another one for each call.
+pub fn create_ticket(service: &ResolverService, request: &CreateTicket) -> HttpCall {
+    post(service, "tickets.create", "/v1/tickets".into(), request)
+}
+
+/// `GET /v1/tickets/{ticket}`: how far it has come.
+pub fn ticket(service: &ResolverService, ticket: &str) -> HttpCall {
+    get(service, "tickets.find", below("/v1/tickets/", ticket, ""))
+}
+
+/// The same for whoever shows a code: on the cluster for long polls, however often they ask.
+pub fn look_at_ticket(service: &ResolverService, name: &str) -> HttpCall {
+    HttpCall { cluster: service.waiting_cluster.clone(), ..ticket(service, name) }
+}
+
+/// `GET /v1/tickets/{ticket}` once it is no longer `known`, or after [`WAIT_MS`]: on the cluster for long polls.
+pub fn await_ticket(service: &ResolverService, ticket: &str, known: TicketState, client_address: Option<&str>) -> HttpCall {
+    let known = match known {
+        TicketState::Waiting => "waiting",
+        TicketState::Scanned => "scanned",
+        TicketState::Confirmed => "confirmed",
+        TicketState::Cancelled => "cancelled",
+        TicketState::Redeemed => "redeemed",
+    };
+    let mut path = below("/v1/tickets/", ticket, &format!("?wait_ms={WAIT_MS}&known={known}"));
+    if let Some(address) = client_address {
+        path.push_str("&client_address=");
+        push_escaped(&mut path, address.as_bytes());
+    }
+    let call = get(service, "tickets.wait", path);
+    HttpCall { cluster: service.waiting_cluster.clone(), timeout_ms: WAIT_MS + WAIT_GRACE_MS, ..call }
+}
+
+/// `POST /v1/tickets/{ticket}/scan`. Idempotent.
+pub fn scan_ticket(service: &ResolverService, ticket: &str, request: &ScanTicket) -> HttpCall {
+    post(service, "tickets.scan", below("/v1/tickets/", ticket, "/scan"), request)
+}
+
+/// `POST /v1/tickets/{ticket}/confirm`. Idempotent.
+pub fn confirm_ticket(service: &ResolverService, ticket: &str, request: &ConfirmTicket) -> HttpCall {
+    post(service, "tickets.confirm", below("/v1/tickets/", ticket, "/confirm"), request)
+}
+
+/// `POST /v1/tickets/{ticket}/cancel`. Idempotent.
+pub fn cancel_ticket(service: &ResolverService, ticket: &str, request: &CancelTicket) -> HttpCall {
+    post(service, "tickets.cancel", below("/v1/tickets/", ticket, "/cancel"), request)
+}
+
+/// `POST /v1/tickets/{ticket}/redeem`. Idempotent by the redemption's name.
+pub fn redeem_ticket(service: &ResolverService, ticket: &str, request: &RedeemTicket) -> HttpCall {
+    post(service, "tickets.redeem", below("/v1/tickets/", ticket, "/redeem"), request)
+}
+
+/// `POST /v1/authorizations/withdraw`. Idempotent.
+pub fn withdraw_authorization(service: &ResolverService, request: &WithdrawAuthorization) -> HttpCall {
+    post(service, "authorizations.withdraw", "/v1/authorizations/withdraw".into(), request)
 }
 
 /// `GET /v1/revocations`: what has been revoked since a cursor.
@@ -127,7 +196,39 @@ pub fn read_unlink(result: CallResult) -> Result<Option<UnlinkAnswer>, Failure> 
     found(answers::unlink, result)
 }
 
-/// Reads the answer to [`revoke_session`] and [`revoke_sessions`].
+/// Reads the answer to [`create_ticket`].
+///
+/// # Errors
+/// As [`read_login`].
+pub fn read_create_ticket(result: CallResult) -> Result<CreateTicketAnswer, Failure> {
+    fitting(answers::create_ticket, &body(result)?)
+}
+
+/// Reads the answer to [`ticket()`] and [`await_ticket`]: `None` when it is over.
+///
+/// # Errors
+/// As [`read_login`].
+pub fn read_ticket(result: CallResult) -> Result<Option<Ticket>, Failure> {
+    found(answers::ticket, result)
+}
+
+/// Reads the answer to [`scan_ticket`], [`confirm_ticket`] and [`cancel_ticket`]: `None` when it is over.
+///
+/// # Errors
+/// As [`read_login`].
+pub fn read_scan(result: CallResult) -> Result<Option<ScanAnswer>, Failure> {
+    found(answers::scan, result)
+}
+
+/// Reads the answer to [`redeem_ticket`]: `None` when it is over, or not the caller's.
+///
+/// # Errors
+/// As [`read_login`].
+pub fn read_redeem(result: CallResult) -> Result<Option<RedeemAnswer>, Failure> {
+    found(answers::redeem, result)
+}
+
+/// Reads the answer to [`revoke_session`], [`revoke_sessions`] and [`withdraw_authorization`].
 ///
 /// # Errors
 /// As [`read_login`].
@@ -146,8 +247,14 @@ pub fn read_revocations(result: CallResult) -> Result<RevocationFeed, Failure> {
     fitting(answers::revocations, &body(result)?)
 }
 
-/// Whether a call got lost on the way, so that an idempotent one is worth a second try at once. An answer that came
-/// too late is not: the visitor has waited long enough.
+/// Makes a call that is idempotent, and makes it again where it got lost on the way. An answer that came too late is not worth
+/// that: the visitor has waited long enough.
+pub(crate) async fn ask(calls: &Calls, call: HttpCall) -> CallResult {
+    let result = calls.send(call.clone()).await;
+    if was_lost(&result) { calls.send(call).await } else { result }
+}
+
+/// Whether a call got lost on the way.
 pub fn was_lost(result: &CallResult) -> bool {
     match result {
         Ok(reply) => matches!(reply.status, 502 | 503),
@@ -213,6 +320,7 @@ fn call(service: &ResolverService, label: &'static str, method: &'static str, pa
         headers: vec![("authorization", format!("Bearer {}", service.token.expose())), ("accept", "application/json".into())],
         body,
         timeout_ms: service.timeout_ms,
+        max_reply_bytes: MAX_REPLY_BYTES,
     }
 }
 

@@ -7,6 +7,7 @@ pub use crate::coroutine::Suspended;
 use crate::error::{Failure, LoginError};
 use crate::http::{BodyResult, CallResult, HttpCall, Peer};
 use crate::identity::Assertion;
+use crate::wechat::server_token::TokenReport;
 
 /// What the host has to do next. A request waits for one thing at a time, and `Suspended` is consumed on use, so it
 /// cannot be resumed twice, or with what it does not wait for.
@@ -108,6 +109,13 @@ pub enum Event {
         /// `choose_account` or `bind_account`.
         question: &'static str,
     },
+    /// A code that a phone scans has come a step further.
+    Scan {
+        /// The connector's id.
+        connector: String,
+        /// The step.
+        step: ScanStep,
+    },
     /// Somebody has answered a pending login, or changed their own account.
     AccountAction {
         /// The application's id.
@@ -160,6 +168,36 @@ pub enum Event {
         /// For the operator.
         detail: String,
     },
+    /// WeChat, or somebody who would be taken for it, has pushed a message.
+    Pushed {
+        /// The connector's id.
+        connector: String,
+        /// What of: `verification`, `follow`, `scan`, `withdrawal`, `other`, or `unknown` where it was not read.
+        kind: &'static str,
+        /// What became of our part of it, such as `scanned`.
+        result: &'static str,
+    },
+    /// A session goes over to a web view.
+    HandedOver {
+        /// The application's id.
+        application: String,
+        /// `issued` or `redeemed`.
+        result: &'static str,
+    },
+    /// Something was learnt about an app's server token. Every worker here wants to know.
+    ServerToken {
+        /// The id of a connector with that app.
+        connector: String,
+        /// What.
+        report: TokenReport,
+    },
+    /// How an app's server token stands has changed, for all workers here.
+    ServerTokenNews {
+        /// The id of a connector with that app.
+        connector: String,
+        /// How.
+        news: TokenNews,
+    },
     /// A person has logged out.
     SignedOut {
         /// To be refused at once by every worker here, also before the resolver's feed says so.
@@ -167,6 +205,57 @@ pub enum Event {
         /// Whether the resolver knows, so that every other Envoy will.
         everywhere: bool,
     },
+}
+
+/// How an app's server token stands. Told once for each change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenNews {
+    /// There is one again.
+    Available,
+    /// WeChat gives none; one that is known goes on being used.
+    Missing {
+        /// Why, with words for the operator.
+        failure: Failure,
+    },
+    /// WeChat refuses the one that it gave.
+    Refused {
+        /// In this way.
+        errcode: i64,
+    },
+    /// WeChat went on giving the one that it refuses, so another one is forced.
+    Forced,
+    /// The same, but another one was forced not long ago, and did not help.
+    Stuck,
+}
+
+/// A step of a scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScanStep {
+    /// A browser shows a code.
+    Started,
+    /// A phone has scanned it.
+    Scanned,
+    /// The person has agreed.
+    Confirmed,
+    /// The person has refused.
+    Cancelled,
+    /// The browser was told that it is over.
+    Expired,
+    /// The browser has collected the login.
+    Collected,
+}
+
+impl ScanStep {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Scanned => "scanned",
+            Self::Confirmed => "confirmed",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Collected => "collected",
+        }
+    }
 }
 
 /// Why a login goes to WeChat for a second time.
@@ -211,6 +300,7 @@ impl Event {
             Self::LoginPending { connector, question } => {
                 format!("wxgate_logins_total;connector={connector};outcome={question}")
             }
+            Self::Scan { connector, step } => format!("wxgate_scans_total;connector={connector};result={}", step.label()),
             Self::AccountAction { action, result, .. } => {
                 format!("wxgate_account_actions_total;action={action};result={result}")
             }
@@ -226,6 +316,23 @@ impl Event {
                 format!("wxgate_calls_total;peer={};call={};result={result}", peer.label(), label.replace('.', "_"))
             }
             Self::ProfileMissing { connector, .. } => format!("wxgate_profiles_missing_total;connector={connector}"),
+            Self::Pushed { connector, kind, result } => {
+                format!("wxgate_pushes_total;connector={connector};kind={kind};result={result}")
+            }
+            Self::HandedOver { result, .. } => format!("wxgate_hand_overs_total;result={result}"),
+            Self::ServerToken { connector, report } => {
+                format!("wxgate_server_tokens_total;connector={connector};result={}", report.label())
+            }
+            Self::ServerTokenNews { connector, news } => {
+                let result = match news {
+                    TokenNews::Available => "available",
+                    TokenNews::Missing { .. } => "missing",
+                    TokenNews::Refused { .. } => "refused",
+                    TokenNews::Forced => "forced",
+                    TokenNews::Stuck => "stuck",
+                };
+                format!("wxgate_server_token_changes_total;connector={connector};result={result}")
+            }
             Self::SignedOut { everywhere, .. } => {
                 let result = if *everywhere { "everywhere" } else { "here" };
                 format!("wxgate_logouts_total;result={result}")
@@ -243,6 +350,7 @@ impl Event {
             Self::LoginPending { connector, question } => {
                 (Level::Info, format!("login waits for its person connector={connector} question={question}"))
             }
+            Self::Scan { connector, step } => (Level::Info, format!("scan connector={connector} step={}", step.label())),
             Self::AccountAction { application, action, result } => {
                 (Level::Info, format!("account application={application} action={action} result={result}"))
             }
@@ -269,6 +377,25 @@ impl Event {
                 (Level::Warn, format!("call failed peer={} call={label} result={result} after_ms={milliseconds}", peer.label()))
             }
             Self::ProfileMissing { connector, detail } => (Level::Warn, format!("profile missing connector={connector} detail={detail:?}")),
+            Self::Pushed { kind: "other", .. } => return None,
+            Self::Pushed { connector, kind, result } => (Level::Info, format!("push connector={connector} kind={kind} result={result}")),
+            Self::HandedOver { application, result } => (Level::Info, format!("handed over application={application} result={result}")),
+            Self::ServerToken { .. } => return None,
+            Self::ServerTokenNews { connector, news } => {
+                let (level, said) = match news {
+                    TokenNews::Available => (Level::Info, "WeChat gives one again".to_owned()),
+                    TokenNews::Missing { failure } => (failure.error.level(), failure.detail.clone()),
+                    TokenNews::Refused { errcode } => (Level::Warn, format!("WeChat refuses it with errcode {errcode}")),
+                    TokenNews::Forced => (Level::Warn, "WeChat refuses it and gives no other, so another one is forced".to_owned()),
+                    TokenNews::Stuck => (
+                        Level::Error,
+                        "WeChat refuses it and gives no other, though one was forced not long ago: does the app have the permission that its \
+                         methods need?"
+                            .to_owned(),
+                    ),
+                };
+                (level, format!("server token connector={connector} detail={said:?}"))
+            }
             Self::SignedOut { everywhere, .. } => {
                 let level = if *everywhere { Level::Info } else { Level::Warn };
                 (level, format!("signed out everywhere={everywhere}"))

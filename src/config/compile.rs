@@ -7,10 +7,11 @@ use std::rc::Rc;
 use resolver_api::LoginMethod;
 
 use super::form::{self, Origin, guard};
-use super::raw::{self, Fault, Field, Object, Problem, Reading, did_you_mean, one_of};
+use super::method::method;
+use super::raw::{self, Fault, Field, Object, Problem, Reading, did_you_mean};
 use super::{
-    Application, Claims, Config, Connector, IdentityRules, Method, OnOutage, PlainClaim, ResolverService, RevocationRules, Scope,
-    SessionRules, VerificationFile, WechatApi,
+    Application, Claims, Config, Connector, IdentityRules, Method, OnOutage, PlainClaim, ResolverService, RevocationRules, SessionRules,
+    VerificationFile, WechatApi,
 };
 use crate::identity::{Algorithm, SigningKey};
 use crate::rules::{Access, PathPattern, Rule, Rules};
@@ -87,12 +88,19 @@ fn wechat(section: &Object) -> Option<WechatApi> {
 }
 
 fn resolver(section: &Object) -> Option<ResolverService> {
-    section.only(&["cluster", "authority", "token", "timeout_ms"]);
+    section.only(&["cluster", "waiting_cluster", "authority", "token", "timeout_ms"]);
     let cluster = section.parse_or("cluster", "wxgate_resolver", form::cluster);
+    let waiting_cluster = section.find("waiting_cluster").map_or(cluster.clone(), |field| field.parse(form::cluster));
     let authority = section.parse_or("authority", "resolver.internal", form::authority);
     let token = secret(section, "token", "the bearer token that the resolver asks for: {\"env\": \"WXGATE_RESOLVER_TOKEN\"}", 32);
     let timeout_ms = timeout_ms(section, 3000);
-    Some(ResolverService { cluster: cluster?, authority: authority?, token: token?, timeout_ms: timeout_ms? })
+    Some(ResolverService {
+        cluster: cluster?,
+        waiting_cluster: waiting_cluster?,
+        authority: authority?,
+        token: token?,
+        timeout_ms: timeout_ms?,
+    })
 }
 
 /// Envoy takes a timeout below 1 ms for none at all; below 50 ms no call would ever succeed.
@@ -244,10 +252,7 @@ struct ConnectorDraft<'a> {
 
 fn connector<'a>(field: &Field<'a>) -> Option<ConnectorDraft<'a>> {
     let place = field.object()?;
-    let method = method(&place);
-    if method.is_some() || place.find("type").is_none() {
-        place.only(&["id", "type", "display_name", "app_id", "app_secret", "platform", "scope"]);
-    }
+    let method = method(&place, &["id", "type", "display_name", "app_id", "app_secret", "platform"]);
     let id = place.required("id", "a short name such as pc; it appears in paths and metrics").and_then(|field| field.parse(form::id(32)));
     let display_name = place.parse_or("display_name", "WeChat", form::display_name);
     let app_id = place.required("app_id", "the AppID from WeChat's console").and_then(|field| field.parse(form::app_id));
@@ -261,32 +266,6 @@ fn connector<'a>(field: &Field<'a>) -> Option<ConnectorDraft<'a>> {
     };
     let connector = build();
     Some(ConnectorDraft { place, id, app_id, platform, method, connector })
-}
-
-fn method(place: &Object) -> Option<Method> {
-    let scope = place.choice_or("scope", Scope::Userinfo, &[("snsapi_base", Scope::Base), ("snsapi_userinfo", Scope::Userinfo)]);
-    let known = ["website_qr", "official_account_web"];
-    let field = place.required("type", &one_of(&known))?;
-    match field.text()? {
-        "website_qr" => {
-            if let Some(scope) = place.find("scope") {
-                scope.report(
-                    Fault::new("only official_account_web has a scope")
-                        .hint("leave it out: website applications always ask for snsapi_login"),
-                );
-            }
-            Some(Method::WebsiteQr)
-        }
-        "official_account_web" => Some(Method::OfficialAccountWeb { scope: scope? }),
-        later @ ("mobile_app" | "mini_program" | "mini_program_qr" | "app_to_mini_program" | "official_account_qr") => {
-            field.report(Fault::new(format!("this version does not have {later} yet")).hint(format!("it has {}", known.join(" and "))));
-            None
-        }
-        other => {
-            field.report(Fault { message: format!("expected {}", one_of(&known)), hint: did_you_mean(other, &known) });
-            None
-        }
-    }
 }
 
 /// An application as far as it could be read.
@@ -515,7 +494,8 @@ fn one_callback_domain_per_app(connectors: &[ConnectorDraft], applications: &[Ap
     for application in applications {
         let Some(origin) = &application.origin else { continue };
         for (field, index) in &application.enabled {
-            let Some(app_id) = connectors.get(*index).and_then(|draft| draft.app_id.as_deref()) else { continue };
+            let draft = connectors.get(*index).filter(|draft| draft.method.as_ref().is_some_and(Method::comes_back_to_callback));
+            let Some(app_id) = draft.and_then(|draft| draft.app_id.as_deref()) else { continue };
             match first_uses.iter().find(|(earlier, ..)| *earlier == app_id) {
                 None => first_uses.push((app_id, origin, field)),
                 Some((_, earlier, _)) if *earlier == origin => {}

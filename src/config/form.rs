@@ -60,6 +60,41 @@ pub(super) fn app_id(text: &str) -> Result<String, Fault> {
     })
 }
 
+/// By what apps open a mini program.
+pub(super) fn original_id(text: &str) -> Result<String, Fault> {
+    let digits = text.strip_prefix("gh_").unwrap_or_default();
+    let is_original_id = digits.len() == 12 && digits.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
+    guard(is_original_id, "expected the mini program's original id: gh_ and 12 lower-case hex digits; it stands in its console")?;
+    Ok(text.into())
+}
+
+/// WeChat's form of a page's path: no slash in front, no query.
+pub(super) fn mini_program_page(text: &str) -> Result<String, Fault> {
+    let is_segment = |part: &str| !part.is_empty() && part.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-'));
+    let is_page = text.len() <= 128 && text.split('/').all(is_segment);
+    guard(is_page, "expected a page such as pages/login/index: no slash in front, no query")?;
+    Ok(text.into())
+}
+
+/// WeChat's console takes no other.
+pub(super) fn push_token(text: &str) -> Result<(), Fault> {
+    let is_token = (3..=32).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_alphanumeric());
+    guard(is_token, "expected the Token of WeChat's console: 3 to 32 letters and digits")
+}
+
+/// WeChat's console takes no other.
+pub(super) fn encoding_aes_key(text: &str) -> Result<(), Fault> {
+    let is_key = text.len() == 43 && text.bytes().all(|c| c.is_ascii_alphanumeric());
+    guard(is_key, "expected the EncodingAESKey of WeChat's console: 43 letters and digits")
+}
+
+/// WeChat takes texts of up to 2048 bytes; the link to confirm has to stand beside ours.
+pub(super) fn welcome(text: &str) -> Result<String, Fault> {
+    let is_text = (1..=1024).contains(&text.len()) && !text.chars().any(|c| c.is_control() && c != '\n');
+    guard(is_text, "expected 1 to 1024 bytes of text, without control characters but line ends")?;
+    Ok(text.into())
+}
+
 /// One or more plain segments: it is compared with raw bytes, so there must be one way of writing it.
 pub(super) fn own_prefix(text: &str) -> Result<String, Fault> {
     let is_plain = |segment: &str| {
@@ -292,13 +327,11 @@ pub(super) fn secret_text(text: &str, min: usize) -> Result<(), Fault> {
 /// words of placeholders. Random text has other letters beside them.
 fn is_placeholder(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    let mut distinct: Vec<u8> = lower.bytes().collect();
-    distinct.sort_unstable();
-    distinct.dedup();
+    let distinct = (0..=u8::MAX).filter(|byte| lower.as_bytes().contains(byte)).count();
     let tells = ["changeme", "change-me", "change_me", "replaceme", "replace-me", "replace_me", "placeholder", "example"];
     let mut words = lower.split(|c: char| !c.is_ascii_lowercase()).filter(|word| !word.is_empty()).peekable();
     let only_words = words.peek().is_some() && words.all(|word| PLACEHOLDER_WORDS.contains(&word));
-    distinct.len() < 6 || tells.iter().any(|tell| lower.contains(tell)) || only_words
+    distinct < 6 || tells.iter().any(|tell| lower.contains(tell)) || only_words
 }
 
 const PLACEHOLDER_WORDS: [&str; 25] = [

@@ -5,6 +5,7 @@
 
 mod compile;
 mod form;
+mod method;
 mod raw;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -63,6 +64,8 @@ pub struct ResolverService {
     pub cluster: String,
     /// `Host` of the calls.
     pub authority: String,
+    /// The Envoy cluster for its long polls: one of their own, so that waiting scans cannot take the place of logins.
+    pub waiting_cluster: String,
     /// Sent as `Authorization: Bearer`.
     pub token: Secret,
     /// 50 to 60000.
@@ -142,23 +145,136 @@ pub struct Connector {
 }
 
 /// The method of a connector, and what only it needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub enum Method {
     /// PC scan.
-    WebsiteQr,
+    WebsiteQr {
+        /// Whether the login page shows WeChat's code itself, beside the way to WeChat's page.
+        embed: bool,
+    },
     /// Inside WeChat's own browser.
     OfficialAccountWeb {
         /// What to ask WeChat for first.
         scope: Scope,
     },
+    /// A native app through WeChat's SDK.
+    MobileApp,
+    /// Inside a mini program.
+    MiniProgram {
+        /// Whether the person's number is taken.
+        phone_number: PhoneNumber,
+    },
+    /// PC scan of a mini-program code.
+    MiniProgramQr {
+        /// What the code opens.
+        page: MiniProgramPage,
+        /// Whether the person's number is taken.
+        phone_number: PhoneNumber,
+    },
+    /// A native app that pulls up a mini program.
+    AppToMiniProgram {
+        /// The mini program's `gh_...`, by which apps open it.
+        original_id: String,
+        /// What the app opens.
+        page: MiniProgramPage,
+        /// Whether the person's number is taken.
+        phone_number: PhoneNumber,
+    },
+    /// PC scan of an official account's code.
+    OfficialAccountQr(Rc<Push>),
+}
+
+/// Whether a login takes the phone number that WeChat may deliver with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PhoneNumber {
+    /// Never.
+    Off,
+    /// Where the person gives it.
+    Optional,
+    /// Nobody logs in without.
+    Required,
+}
+
+/// A page of a mini program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MiniProgramPage {
+    /// Without a leading slash, and without query.
+    pub path: String,
+    /// Which version of the mini program.
+    pub version: MiniProgramVersion,
+}
+
+/// A version of a mini program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MiniProgramVersion {
+    /// What everybody gets.
+    Release,
+    /// For people who were invited to try it.
+    Trial,
+    /// For its developers.
+    Develop,
+}
+
+impl MiniProgramVersion {
+    /// WeChat's word for it, as in `env_version`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Trial => "trial",
+            Self::Develop => "develop",
+        }
+    }
+}
+
+/// What an official account's message push is for us.
+pub struct Push {
+    /// Signs every push.
+    pub token: Secret,
+    /// 43 characters each: the current one first, then those before it. Empty in plain mode alone.
+    pub keys: Vec<Secret>,
+    /// What is read of a push.
+    pub mode: PushMode,
+    /// Whether a scan has to be confirmed by a link that opens in WeChat: a scan alone can be begged for by a picture of
+    /// somebody else's code.
+    pub is_confirmed: bool,
+    /// What a person who scans reads in the account's chat.
+    pub welcome: Option<String>,
+    /// Whether every message goes on to the route that Envoy has for it, and the reply comes from there.
+    pub has_message_server: bool,
+}
+
+/// How WeChat sends messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushMode {
+    /// Encrypted.
+    Safe,
+    /// Encrypted, and in clear beside that; only what was encrypted is read.
+    Compatible,
+    /// In clear, under a signature that does not cover the message.
+    Plain,
 }
 
 impl Method {
+    /// Whether WeChat sends the browser back to `/callback`, on a domain that is registered with the app.
+    pub fn comes_back_to_callback(&self) -> bool {
+        matches!(self, Self::WebsiteQr { .. } | Self::OfficialAccountWeb { .. })
+    }
+
+    /// Whether a browser shows a code, and collects the login once a phone has confirmed it.
+    pub fn is_scan(&self) -> bool {
+        matches!(self, Self::MiniProgramQr { .. } | Self::OfficialAccountQr(_))
+    }
+
     /// Its name towards the resolver.
     pub fn login_method(&self) -> LoginMethod {
         match self {
-            Self::WebsiteQr => LoginMethod::WebsiteQr,
+            Self::WebsiteQr { .. } => LoginMethod::WebsiteQr,
             Self::OfficialAccountWeb { .. } => LoginMethod::OfficialAccountWeb,
+            Self::MobileApp => LoginMethod::MobileApp,
+            Self::MiniProgram { .. } => LoginMethod::MiniProgram,
+            Self::MiniProgramQr { .. } => LoginMethod::MiniProgramQr,
+            Self::AppToMiniProgram { .. } => LoginMethod::AppToMiniProgram,
+            Self::OfficialAccountQr(_) => LoginMethod::OfficialAccountQr,
         }
     }
 }

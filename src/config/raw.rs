@@ -157,7 +157,9 @@ impl<'a> Field<'a> {
         let Json::Number(number) = *self.json else { return self.expected(&wanted) };
         // Envoy writes every number of a protobuf Struct as a double: 5000.0 is 5000.
         if number.fract() != 0.0 || number < f64::from(*range.start()) || number > f64::from(*range.end()) {
-            self.report(Fault::new(format!("expected {wanted}, found {number}")));
+            // Not as a float: the standard library's way to write one would be 16 kB of the module.
+            let found = if number.fract() == 0.0 { format!("{}", number as i64) } else { serde_json::Value::from(number).to_string() };
+            self.report(Fault::new(format!("expected {wanted}, found {found}")));
             return None;
         }
         Some(number as u32)

@@ -15,8 +15,13 @@ pub(crate) async fn redeem(calls: &Calls, config: &Config, connector: &Connector
 /// Who the grant is about. A profile that cannot be had is noted and done without: it is for display, and a login
 /// does not hang on it.
 pub(crate) async fn identity(calls: &Calls, config: &Config, connector: &Connector, grant: Grant) -> WechatIdentity {
-    let mut identity =
-        WechatIdentity { openid: grant.openid.clone(), unionid: grant.unionid.clone(), profile: None, is_profile_available: false };
+    let mut identity = WechatIdentity {
+        openid: grant.openid.clone(),
+        unionid: grant.unionid.clone(),
+        profile: None,
+        is_profile_available: false,
+        phone_number: None,
+    };
     if grant.has_profile {
         match sns::read_userinfo(calls.send(sns::userinfo(&config.wechat, &grant)).await, &grant) {
             Ok(info) => {

@@ -1,6 +1,11 @@
 //! The ways of logging in, one file a method. They never use each other; what some share has a file of its own.
 
+pub(crate) mod app_to_mini_program;
 mod by_code;
+pub(crate) mod by_login_code;
+pub(crate) mod mini_program_qr;
+pub(crate) mod mobile_app;
+pub(crate) mod official_account_qr;
 mod official_account_web;
 mod website_qr;
 
@@ -37,17 +42,26 @@ impl Callback {
     }
 }
 
-/// Where to send the browser of this attempt.
-pub fn authorize_url(config: &Config, connector: &Connector, attempt: &Attempt, redirect_uri: &str) -> String {
+/// Where to send the browser of this attempt; `None` for a method that sends it nowhere.
+pub fn authorize_url(config: &Config, connector: &Connector, attempt: &Attempt, redirect_uri: &str) -> Option<String> {
     match connector.method {
-        Method::WebsiteQr => website_qr::authorize_url(config, connector, redirect_uri, attempt.state()),
+        Method::WebsiteQr { .. } => Some(website_qr::authorize_url(config, connector, redirect_uri, attempt.state())),
         Method::OfficialAccountWeb { scope } => {
-            official_account_web::authorize_url(config, connector, effective(scope, attempt), redirect_uri, attempt.state())
+            Some(official_account_web::authorize_url(config, connector, effective(scope, attempt), redirect_uri, attempt.state()))
         }
+        _ => None,
     }
 }
 
-/// Learns from WeChat who it is.
+/// Where to send a frame of our login page; `None` for a method that has no page for frames, or where the operator wants none.
+pub fn frame_url(config: &Config, connector: &Connector, attempt: &Attempt, redirect_uri: &str, is_english: bool) -> Option<String> {
+    match connector.method {
+        Method::WebsiteQr { embed: true } => Some(website_qr::frame_url(config, connector, redirect_uri, attempt.state(), is_english)),
+        _ => None,
+    }
+}
+
+/// Learns from WeChat who has come back to `/callback`.
 pub(crate) async fn finish(
     calls: &Calls,
     config: &Config,
@@ -56,10 +70,11 @@ pub(crate) async fn finish(
     callback: &Callback,
 ) -> Result<WechatIdentity, Refusal> {
     match connector.method {
-        Method::WebsiteQr => website_qr::finish(calls, config, connector, callback).await,
+        Method::WebsiteQr { .. } => website_qr::finish(calls, config, connector, callback).await,
         Method::OfficialAccountWeb { scope } => {
             official_account_web::finish(calls, config, connector, effective(scope, attempt), callback).await
         }
+        _ => Err(LoginError::UnknownConnector.into()),
     }
 }
 
@@ -100,7 +115,7 @@ pub(crate) mod tests {
             app_id: "wx0000000000000001".into(),
             app_secret: Secret::new("s&cret"),
             platform: "main".into(),
-            method: Method::WebsiteQr,
+            method: Method::WebsiteQr { embed: true },
         };
         (api, connector)
     }

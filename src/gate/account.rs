@@ -5,18 +5,20 @@
 
 mod own;
 mod pending;
+mod views;
 
 use std::rc::Rc;
 
 use super::answers::{About, Answers, Visitor};
 use super::browser::Browser;
+use super::fields;
 use super::logout::comes_from_ourselves;
 use super::standing::{Standing, Token, bearer};
 use crate::config::Application;
 use crate::coroutine::{self, Calls};
 use crate::error::{Failure, LoginError};
 use crate::form::{Encoding, Fields};
-use crate::http::{BodyFailure, Headers, Moment, Parameter, query_parameter};
+use crate::http::{Headers, Moment, Parameter, query_parameter};
 use crate::login::pending::Pending;
 use crate::login::return_to::ReturnTo;
 use crate::pages::Language;
@@ -94,15 +96,7 @@ impl Visit {
     }
 
     async fn change(&mut self, calls: &Calls, encoding: Encoding) -> Result<Reply, Failure> {
-        let body = calls.body().await.map_err(|failure| match failure {
-            BodyFailure::TooLarge => LoginError::BodyTooLarge.into(),
-            BodyFailure::TooSlow => Failure::new(LoginError::BodyMissing, "the body was not complete in time"),
-            BodyFailure::Missing => Failure::new(
-                LoginError::BodyMissing,
-                "no byte of the body came: does the plugin's configuration set allow_on_headers_stop_iteration?",
-            ),
-        })?;
-        let fields = Fields::parse(encoding, &body).ok_or(LoginError::MalformedBody)?;
+        let fields = fields::read(calls, encoding).await?;
         if let Some(language) = fields.get("language").and_then(Language::of_tag) {
             self.visitor.language = language;
         }
@@ -132,7 +126,7 @@ impl Visit {
         let pending = opened.ok_or(LoginError::PendingOver)?;
         let connector = application.connector(pending.connector.as_bytes()).ok_or(LoginError::PendingOver)?;
         // Another login has taken its place, and this would answer a question that was never read.
-        if action != "show" && self.handle != Parameter::Absent && self.handle != Parameter::Once(pending.handle().into()) {
+        if action != "show" && self.is_about_another_than(&pending) {
             return Err(Failure::new(LoginError::PendingOver, "the page was about another login than the browser's"));
         }
         let return_to = pending.return_to(&self.visitor.gate.config().path_prefix);
@@ -140,9 +134,16 @@ impl Visit {
         Ok(waiting.answer(action, fields).await)
     }
 
+    fn is_about_another_than(&self, pending: &Pending) -> bool {
+        self.handle != Parameter::Absent && self.handle != Parameter::Once(pending.handle().into())
+    }
+
     fn failed(&self, calls: &Calls, failure: Failure) -> Reply {
         let prefix = &self.visitor.gate.config().path_prefix;
+        let newer = self.pending.iter().flatten().find(|pending| self.is_about_another_than(pending));
         let (return_to, cookies) = match failure.error {
+            // The login of the older tab is over; that of the newer one still waits.
+            LoginError::PendingOver if newer.is_some() => (ReturnTo::front_page(), vec![]),
             LoginError::PendingOver => (ReturnTo::front_page(), vec![cookie::clear(cookie::PENDING)]),
             LoginError::UserDisabled => (ReturnTo::front_page(), vec![cookie::clear(cookie::SESSION)]),
             _ => (ReturnTo::account(prefix), vec![]),
@@ -153,13 +154,4 @@ impl Visit {
     fn note(&self, calls: &Calls, action: &'static str, result: &'static str) {
         calls.note(Event::AccountAction { application: self.visitor.application.id.clone(), action, result });
     }
-}
-
-/// A field that has to be there, of at most so many characters.
-fn required<'a>(fields: &'a Fields, name: &str, max_chars: usize) -> Result<&'a str, Failure> {
-    let value = fields.get(name).unwrap_or_default();
-    if value.is_empty() || value.chars().count() > max_chars {
-        return Err(Failure::new(LoginError::MalformedBody, format!("`{name}` is missing or too long")));
-    }
-    Ok(value)
 }

@@ -2,8 +2,6 @@
 
 use std::rc::Rc;
 
-use serde_json::json;
-
 use super::refusal::Wants;
 use super::{Gate, done};
 use crate::config::{Application, Config, Connector};
@@ -12,11 +10,13 @@ use crate::coroutine::Calls;
 use crate::error::{Failure, LoginError, Text, WayOn};
 use crate::http::{Entropy, Request, visible_path};
 use crate::identity;
-use crate::login::attempt::base62;
-use crate::login::finish::SignedIn;
+use crate::json::object;
+use crate::login::attempt::{Link, base62};
+use crate::login::finish::{Asker, SignedIn, Unanswered};
+use crate::login::pending::Pending;
 use crate::login::return_to::ReturnTo;
 use crate::pages::{self, Language};
-use crate::session::{Session, cookie};
+use crate::session::cookie;
 use crate::step::{Event, Outcome, Reply, Step, Verdict};
 
 /// All that an answer depends on.
@@ -73,6 +73,15 @@ impl Answers<'_> {
         Step::Done(Outcome { verdict: Verdict::Reply(page(status, html, cookies)), events: vec![] })
     }
 
+    /// A page with ways to log in, which may need more than other pages may do.
+    pub(super) fn page_with_ways(&self, html: String, ways: &pages::Ways<'_>) -> Step {
+        let mut reply = page(200, html, vec![]);
+        if let Some(policy) = ways.policy(&self.gate.config().wechat.open_origin) {
+            set_policy(&mut reply, &policy);
+        }
+        quiet(reply)
+    }
+
     /// What a flow keeps of all this.
     pub(super) fn visitor(&self, application: &Rc<Application>) -> Visitor {
         Visitor {
@@ -117,6 +126,17 @@ impl Visitor {
         format!("{}{}{endpoint}", self.application.origin, self.gate.config().path_prefix)
     }
 
+    /// Asks the resolver about a login of theirs, which is to be linked to an account where the attempt says so.
+    pub(super) fn asker<'a>(&'a self, connector: &'a Connector, link: Option<&'a Link>) -> Asker<'a> {
+        Asker {
+            config: self.gate.config(),
+            application: &self.application,
+            connector,
+            link_to: link.map(|link| link.subject.as_str()),
+            client_address: self.address.as_deref(),
+        }
+    }
+
     /// Says what went wrong, to the visitor and to the operator.
     pub(super) fn failed(&self, calls: &Calls, about: About<'_>, failure: Failure, cookies: Vec<String>) -> Reply {
         let reference = base62(10, &mut calls.entropy());
@@ -139,9 +159,9 @@ impl Visitor {
     ) -> Reply {
         let (config, now) = (self.gate.config(), calls.now());
         let SignedIn { session, new_user } = signed_in;
-        let mut data = json!({"expires_at": session.ends_at});
+        let mut data = object!({"expires_at": session.ends_at});
         if delivery != Delivery::Redirect {
-            insert(&mut data, "user", user_claims(config, &self.application, &session, now));
+            insert(&mut data, "user", identity::person(&self.application, &session));
         }
         let seconds = session.ends_at.saturating_sub(now);
         let mut entropy = calls.entropy();
@@ -163,6 +183,36 @@ impl Visitor {
             }
         }
     }
+
+    /// A login whose person has to answer a question first: a browser keeps the sealed token, an app is given it.
+    pub(super) fn waits(
+        &self,
+        calls: &Calls,
+        connector: &Connector,
+        unanswered: Unanswered,
+        return_to: &ReturnTo,
+        mut cookies: Vec<String>,
+    ) -> Reply {
+        let Unanswered { question, token, expires_at } = unanswered;
+        let failed = |error, detail, cookies| {
+            self.failed(calls, About { connector: Some(connector), return_to }, Failure::new(error, detail), cookies)
+        };
+        let keys = &self.gate.config().session.keys;
+        let Some(pending) = Pending::new(&self.application, connector, return_to, token, expires_at) else {
+            return failed(LoginError::ResolverRejected, "the pending login has no usable name", cookies);
+        };
+        let Some(sealed) = pending.seal(keys, &mut calls.entropy()) else {
+            return failed(LoginError::Internal, "the pending login could not be sealed", cookies);
+        };
+        calls.note(Event::LoginPending { connector: connector.id.clone(), question });
+        let account = self.own_address("/account");
+        if !self.is_for_a_person {
+            let body = object!({"error": question, "pending": sealed, "expires_at": expires_at, "account_url": account});
+            return json(409, &body, cookies);
+        }
+        cookies.push(cookie::set(cookie::PENDING, &sealed, expires_at.saturating_sub(calls.now())));
+        redirect(account, cookies)
+    }
 }
 
 /// Where a finished login leads.
@@ -171,14 +221,6 @@ pub(super) fn back_to(application: &Application, connector: &Connector, return_t
     // application's page, and an application that routes by fragment would be lost. An empty one of ours ends that.
     let fragment = if connectors::comes_back_with_fragment(connector) { "#" } else { "" };
     format!("{}{}{fragment}", application.origin, return_to.as_str())
-}
-
-/// Who somebody is, as the application hears it.
-pub(super) fn user_claims(config: &Config, application: &Application, session: &Session, now: u64) -> serde_json::Value {
-    let claims = identity::claims(&config.identity, application, session, now);
-    let mut user = serde_json::to_value(claims.custom).unwrap_or_default();
-    insert(&mut user, "sub", claims.subject);
-    user
 }
 
 /// What a failure is about, where that is known.
@@ -211,7 +253,7 @@ impl FailureDraft<'_> {
             return_to.append_to(&mut login);
             // What keeps a browser that drops cookies from going round in circles counts starts, and a good session
             // would lead straight back.
-            let is_anew = matches!(failure.error, LoginError::CookiesNotKept | LoginError::FreshLoginRequired);
+            let is_anew = matches!(failure.error, LoginError::CookiesNotKept | LoginError::FreshLoginRequired | LoginError::AnotherSession);
             if is_anew { with_flag(login, "anew") } else { login }
         });
         let mut reply = if is_for_a_person {
@@ -226,7 +268,7 @@ impl FailureDraft<'_> {
             });
             page(row.status, html, cookies)
         } else {
-            let mut body = json!({"error": row.code, "message": row.explanation.en});
+            let mut body = object!({"error": row.code, "message": row.explanation.en});
             for (name, value) in [("login_url", login.as_deref()), ("reference", reference)] {
                 if let Some(value) = value {
                     insert(&mut body, name, value);
@@ -261,6 +303,12 @@ pub(super) fn redirect(location: String, cookies: Vec<String>) -> Reply {
 pub(super) fn page(status: u16, html: String, cookies: Vec<String>) -> Reply {
     let headers = pages::headers().iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
     Reply { status, headers: with_cookies(headers, cookies), body: html.into_bytes() }
+}
+
+/// Another Content-Security-Policy than that of most pages.
+pub(super) fn set_policy(reply: &mut Reply, policy: &str) {
+    let is_policy = |header: &&mut (&'static str, String)| header.0 == "content-security-policy";
+    reply.headers.iter_mut().filter(is_policy).for_each(|(_, value)| policy.clone_into(value));
 }
 
 /// One more member of an object.

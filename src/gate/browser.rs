@@ -13,7 +13,7 @@ pub(super) enum Browser {
     WeCom,
     /// An ordinary browser on a phone.
     Phone,
-    /// An ordinary browser.
+    /// An ordinary browser on a screen that a phone can look at: a computer's, or a tablet's.
     Desktop,
 }
 
@@ -27,7 +27,7 @@ impl Browser {
             Self::MiniProgram
         } else if has(b"MicroMessenger/") {
             Self::WeChat
-        } else if has(b"Mobile") || has(b"Android") || has(b"iPhone") {
+        } else if has(b"iPhone") || has(b"Mobile") && !has(b"iPad") {
             Self::Phone
         } else {
             Self::Desktop
@@ -38,8 +38,11 @@ impl Browser {
     pub(super) fn can(self, method: LoginMethod) -> bool {
         match method {
             LoginMethod::OfficialAccountWeb => matches!(self, Self::WeChat | Self::MiniProgram),
-            LoginMethod::WebsiteQr => matches!(self, Self::Desktop | Self::Phone | Self::WeCom),
-            _ => false,
+            // Nobody can scan the screen of the very phone that is to scan it.
+            LoginMethod::WebsiteQr | LoginMethod::MiniProgramQr | LoginMethod::OfficialAccountQr => {
+                matches!(self, Self::Desktop | Self::WeCom)
+            }
+            LoginMethod::MobileApp | LoginMethod::MiniProgram | LoginMethod::AppToMiniProgram => false,
         }
     }
 
@@ -95,6 +98,14 @@ mod tests {
                 "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Mobile Safari/537.36",
             ),
             (Browser::Desktop, "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"),
+            (
+                Browser::Desktop,
+                "Mozilla/5.0 (Linux; Android 15; SM-X910) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36",
+            ),
+            (
+                Browser::Desktop,
+                "Mozilla/5.0 (iPad; CPU OS 18_2_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.2 Mobile/15E148 Safari/604.1",
+            ),
             (Browser::Desktop, "\u{fffd}"),
             (Browser::Desktop, ""),
         ];

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use super::answers::{Answers, insert, json, quiet, user_claims};
+use super::answers::{Answers, insert, json, quiet};
 use super::browser::Browser;
 use super::standing::Standing;
-use super::{account, login, logout};
+use super::{account, hand_over, login, logout, native, push, scan};
 use crate::config::{Application, VerificationFile};
 use crate::error::LoginError;
 use crate::http::Moment;
@@ -18,22 +18,28 @@ use crate::step::{Event, Reply, Step};
 pub(super) fn answer(answers: Answers<'_>, application: &Rc<Application>, endpoint: &[u8], moment: Moment) -> Step {
     let method = answers.request.method();
     let is_get = method == b"GET";
+    let is_post = method == b"POST";
     let is_read = is_get || method == b"HEAD";
     let (name, argument) = split(endpoint);
     match (name, argument) {
         (b"login", None) if is_read => login::choose(answers, application, moment),
         (b"start", Some(id)) if is_get => login::start(answers, application, id, moment),
+        (b"start", Some(id)) if is_post => native::start(answers, application, id, moment),
+        (b"code", Some(id)) if is_post => native::code(answers, application, id, moment),
+        (b"scan", Some(rest)) => scan::answer(answers, application, rest, moment),
+        (b"push", Some(id)) => push::answer(answers, application, id, moment),
+        (b"hand-over", None) if is_get => hand_over::redeem(answers, application, moment),
+        (b"hand-over", None) if is_post => hand_over::issue(answers, application, moment),
         (b"callback", Some(id)) if is_get => login::callback(answers, application, id, moment),
         (b"account", None) if is_read => account::show(answers, application, moment),
-        (b"account", None) if method == b"POST" => account::change(answers, application, moment),
+        (b"account", None) if is_post => account::change(answers, application, moment),
         (b"logout", None) if is_read => logout::ask(answers, application, moment),
-        (b"logout", None) if method == b"POST" => logout::log_out(answers, application, moment),
+        (b"logout", None) if is_post => logout::log_out(answers, application, moment),
         (b"userinfo", None) if is_read => userinfo(answers, application, moment),
         (b"experience", None) if is_read && application.experience => experience(answers, application, moment),
         (b"experience", None) if !application.experience => answers.failure(LoginError::NotFound.into()),
-        (b"login" | b"account" | b"logout" | b"userinfo" | b"experience", None) | (b"start" | b"callback", Some(_)) => {
-            answers.failure(LoginError::MethodNotAllowed.into())
-        }
+        (b"login" | b"account" | b"logout" | b"userinfo" | b"experience" | b"hand-over", None)
+        | (b"start" | b"callback" | b"code", Some(_)) => answers.failure(LoginError::MethodNotAllowed.into()),
         _ => answers.failure(LoginError::NotFound.into()),
     }
 }
@@ -70,7 +76,7 @@ pub(super) fn verification_file(answers: Answers<'_>, file: &VerificationFile) -
 fn userinfo(answers: Answers<'_>, application: &Rc<Application>, moment: Moment) -> Step {
     match answers.gate.standing(answers.request, application, moment) {
         Standing::Good(known, _) => {
-            let mut body = user_claims(answers.gate.config(), application, &known.session, moment.now());
+            let mut body = identity::person(application, &known.session);
             insert(&mut body, "session_ends_at", known.session.ends_at);
             quiet(json(200, &body, vec![]))
         }
@@ -86,15 +92,18 @@ fn experience(answers: Answers<'_>, application: &Rc<Application>, moment: Momen
     let gate = answers.gate;
     let prefix = &gate.config().path_prefix;
     let browser = Browser::of(answers.request.headers.first("user-agent").unwrap_or_default());
-    let options =
-        login::options(gate, &login::fitting(application, browser), &ReturnTo::parse(format!("{prefix}/experience").as_bytes(), prefix));
+    let standing = gate.standing(answers.request, application, moment);
+    let return_to = ReturnTo::parse(format!("{prefix}/experience").as_bytes(), prefix);
+    let has_session = matches!(standing, Standing::Good(..));
+    let options = login::options(gate, &login::fitting(application, browser), &return_to, has_session);
+    let ways = pages::Ways { options: &options, chosen: None, return_to: return_to.as_str() };
     let (language, name) = (answers.language(), &application.display_name);
-    let show = |signed_in| pages::experience(&pages::Experience { language, application: name, options: &options, signed_in });
-    let Standing::Good(known, _) = gate.standing(answers.request, application, moment) else {
-        return answers.page(200, show(None), vec![]);
+    let show = |signed_in| pages::experience(&pages::Experience { language, application: name, ways, signed_in });
+    let Standing::Good(known, _) = standing else {
+        return answers.page_with_ways(show(None), &ways);
     };
     let claims = identity::claims(&gate.config().identity, application, &known.session, moment.now());
-    let claims_json = serde_json::to_string_pretty(&claims).unwrap_or_default();
+    let claims_json = format!("{claims:#}");
     let Some(assertion) = gate.assertion(&known, application, moment.now()) else { return answers.failure(LoginError::Internal.into()) };
     let Some(((header, token), plain_headers)) = assertion.headers.split_first() else {
         return answers.failure(LoginError::Internal.into());

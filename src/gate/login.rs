@@ -2,22 +2,19 @@
 
 use std::rc::Rc;
 
-use serde_json::json;
-
 use super::Gate;
-use super::answers::{About, Answers, Delivery, Visitor, back_to, json, quiet, redirect};
+use super::answers::{About, Answers, Delivery, Visitor, back_to, quiet, redirect, with_flag};
 use super::browser::Browser;
 use super::done;
 use super::refusal::Wants;
 use super::standing::{Standing, Token};
-use crate::config::{Application, Config, Connector};
+use crate::config::{Application, Config, Connector, Method};
 use crate::connectors::{self, Callback};
 use crate::coroutine::{self, Calls};
 use crate::error::{Failure, LoginError, Text};
 use crate::http::{Entropy, Moment, Parameter, Request, query_parameter};
 use crate::login::attempt::{self, Attempt, NoAttempt};
-use crate::login::finish::{self, Asker, Finished, SignedIn, Unanswered};
-use crate::login::pending::Pending;
+use crate::login::finish::{self, Finished, SignedIn, Unanswered};
 use crate::login::return_to::ReturnTo;
 use crate::pages;
 use crate::session::cookie;
@@ -26,7 +23,8 @@ use crate::step::{Event, Repetition, Reply, Step, Verdict};
 /// Starts within a minute, with no session in between, before a browser is told that it keeps no cookies.
 const MAX_STARTS: usize = 3;
 
-/// `GET /login`: a choice of methods, or straight on where there is none to make, unless `stay` asks for the page.
+/// `GET /login`: a choice of methods, or straight on where there is none to make, unless `stay` asks for the page or `method` for
+/// what it shows of one.
 pub(super) fn choose(answers: Answers<'_>, application: &Rc<Application>, moment: Moment) -> Step {
     let return_to = asked_return_to(&answers);
     let has_session = matches!(answers.gate.standing(answers.request, application, moment), Standing::Good(_, Token::Cookie));
@@ -35,19 +33,27 @@ pub(super) fn choose(answers: Answers<'_>, application: &Rc<Application>, moment
     }
     let browser = Browser::of(answers.request.headers.first("user-agent").unwrap_or_default());
     let fitting = fitting(application, browser);
-    let may_go_straight = browser.may_go_straight() && Wants::of(answers.request) == Wants::Page && !asks_for(answers.request, "stay");
-    if let ([only], true) = (fitting.as_slice(), may_go_straight) {
+    let method = match query_parameter(answers.request.path().unwrap_or_default(), "method") {
+        Parameter::Once(id) => String::from_utf8(id).ok(),
+        _ => None,
+    };
+    let is_page_wanted = asks_for(answers.request, "stay") || method.is_some();
+    let may_go_straight = browser.may_go_straight() && Wants::of(answers.request) == Wants::Page && !is_page_wanted;
+    if let ([only], true) = (fitting.as_slice(), may_go_straight)
+        && !only.method.is_scan()
+    {
         let connector = Rc::clone(only);
         return begin(answers, application, &connector, return_to, moment);
     }
-    let options = options(answers.gate, &fitting, &return_to);
+    let options = options(answers.gate, &fitting, &return_to, false);
+    let ways = pages::Ways { options: &options, chosen: method.as_deref(), return_to: return_to.as_str() };
     let html = pages::login(&pages::Login {
         language: answers.language(),
         application: &application.display_name,
-        options: &options,
-        hint: hint(browser, fitting.is_empty()),
+        ways,
+        hint: hint(application, browser, fitting.is_empty()),
     });
-    answers.page(200, html, vec![])
+    answers.page_with_ways(html, &ways)
 }
 
 /// The methods that work in a browser, in the operator's order.
@@ -56,31 +62,57 @@ pub(super) fn fitting(application: &Application, browser: Browser) -> Vec<&Rc<Co
 }
 
 /// What a visitor should know whose browser cannot do the usual.
-fn hint(browser: Browser, nothing_fits: bool) -> Option<Text> {
-    match (browser, nothing_fits) {
-        (Browser::WeChat | Browser::MiniProgram, true) => Some(Text {
-            zh: "请在电脑浏览器中打开本页，再用微信扫码登录。",
-            en: "Open this page in a browser on a computer, then scan with WeChat.",
-        }),
-        (_, true) => Some(Text { zh: "请在微信中打开本页登录。", en: "Open this page inside WeChat to log in." }),
-        (Browser::Phone | Browser::WeCom, false) => Some(Text {
-            zh: "需要用另一台设备上的微信扫码；也可以在微信中打开本页。",
-            en: "You will need WeChat on another device to scan a code. You can also open this page inside WeChat.",
-        }),
+fn hint(application: &Application, browser: Browser, nothing_fits: bool) -> Option<Text> {
+    let would_work_in = |other: Browser| application.connectors.iter().any(|connector| other.can(connector.method.login_method()));
+    let in_wechat = Text { zh: "请在微信中打开本页登录。", en: "Open this page inside WeChat to log in." };
+    let at_a_desk = Text {
+        zh: "请在电脑浏览器中打开本页，再用微信扫码登录。",
+        en: "Open this page in a browser on a computer, then scan with WeChat.",
+    };
+    let elsewhere = Text {
+        zh: "需要用另一台设备上的微信扫码；也可以在微信中打开本页。",
+        en: "You will need WeChat on another device to scan a code. You can also open this page inside WeChat.",
+    };
+    match nothing_fits {
+        true if would_work_in(Browser::WeChat) => Some(in_wechat),
+        true if would_work_in(Browser::Desktop) => Some(at_a_desk),
+        false if browser == Browser::WeCom => Some(elsewhere),
         _ => None,
     }
 }
 
-pub(super) fn options<'a>(gate: &Gate, connectors: &[&'a Rc<Connector>], return_to: &ReturnTo) -> Vec<pages::LoginOption<'a>> {
+/// What the pages offer. Where `has_session`, a page of its own shows the code: none is asked for unless somebody wants to log in.
+pub(super) fn options<'a>(
+    gate: &Gate,
+    connectors: &[&'a Rc<Connector>],
+    return_to: &ReturnTo,
+    has_session: bool,
+) -> Vec<pages::LoginOption<'a>> {
+    let prefix = &gate.config().path_prefix;
     let option = |connector: &&'a Rc<Connector>| {
-        let mut href = format!("{}/start/{}", gate.config().path_prefix, connector.id);
+        let mut href = format!("{prefix}/start/{}", connector.id);
         return_to.append_to(&mut href);
-        pages::LoginOption { href, display_name: &connector.display_name, method: connector.method.login_method() }
+        let panel = match &connector.method {
+            _ if has_session => None,
+            Method::WebsiteQr { embed: true } => Some(pages::Panel::Frame(with_flag(href.clone(), "embed"))),
+            method if method.is_scan() => Some(pages::Panel::Scan(format!("{prefix}/scan/{}", connector.id))),
+            _ => None,
+        };
+        if has_session && connector.method.is_scan() {
+            href = with_flag(href, "anew");
+        }
+        pages::LoginOption {
+            id: &connector.id,
+            href,
+            display_name: &connector.display_name,
+            method: connector.method.login_method(),
+            panel,
+        }
     };
     connectors.iter().map(option).collect()
 }
 
-/// `GET /start/{connector}`: to WeChat, with a fresh attempt.
+/// `GET /start/{connector}`: to WeChat, with a fresh attempt, or to the page that shows our own code.
 pub(super) fn start(answers: Answers<'_>, application: &Rc<Application>, id: &[u8], moment: Moment) -> Step {
     let Some(connector) = application.connector(id).cloned() else { return answers.failure(LoginError::UnknownConnector.into()) };
     // Only a navigation may start a login: an image or a script of another site would litter cookies.
@@ -88,7 +120,41 @@ pub(super) fn start(answers: Answers<'_>, application: &Rc<Application>, id: &[u
         return answers.failure(LoginError::LoginRequired.into());
     }
     let return_to = asked_return_to(&answers);
-    begin(answers, application, &connector, return_to, moment)
+    if connector.method.is_scan() {
+        let mut page = format!("{}{}/login", application.origin, answers.gate.config().path_prefix);
+        return_to.append_to(&mut page);
+        page.push_str(if page.contains('?') { "&method=" } else { "?method=" });
+        page.push_str(&connector.id);
+        let is_anew = asks_for(answers.request, "anew");
+        return quiet(redirect(if is_anew { with_flag(page, "anew") } else { page }, vec![]));
+    }
+    match asks_for(answers.request, "embed") {
+        true => begin_in_frame(answers, application, &connector, &return_to, moment),
+        false => begin(answers, application, &connector, return_to, moment),
+    }
+}
+
+/// A login in a frame of our own page. It is not counted as a start: nothing goes round by itself in there, and a person may look at
+/// the login page as often as they like.
+fn begin_in_frame(answers: Answers<'_>, application: &Application, connector: &Connector, return_to: &ReturnTo, moment: Moment) -> Step {
+    let (config, headers) = (answers.gate.config(), &answers.request.headers);
+    // A frame in a page of another site would litter cookies, too. An older browser does not say where a frame stands.
+    let is_ours = match (headers.first("sec-fetch-dest"), headers.first("sec-fetch-site")) {
+        (None, None) => true,
+        (dest, site) => dest == Some(b"iframe") && site == Some(b"same-origin"),
+    };
+    if !is_ours {
+        return answers.failure(Failure::new(LoginError::CrossSite, "a frame outside of the login page"));
+    }
+    let attempt = Attempt::begin(application, connector, return_to, moment.now(), answers.entropy);
+    let is_english = answers.language() == pages::Language::En;
+    let redirect_uri = redirect_uri(config, application, connector);
+    let Some(url) = connectors::frame_url(config, connector, &attempt, &redirect_uri, is_english) else {
+        return answers.failure(LoginError::UnknownConnector.into());
+    };
+    let mut cookies = attempt::make_room(headers, &config.session.keys, moment.now());
+    cookies.extend(attempt.set_cookie(&config.session.keys, answers.entropy));
+    done(redirect(url, cookies), Event::LoginStarted { connector: connector.id.clone() })
 }
 
 fn begin(mut answers: Answers<'_>, application: &Rc<Application>, connector: &Rc<Connector>, return_to: ReturnTo, moment: Moment) -> Step {
@@ -103,8 +169,10 @@ fn begin(mut answers: Answers<'_>, application: &Rc<Application>, connector: &Rc
     let attempt = Attempt::begin(application, connector, &return_to, now, answers.entropy);
     let mut cookies = attempt::make_room(&answers.request.headers, &gate.config().session.keys, now);
     cookies.push(cookie::set(cookie::STARTS, &starts.join("."), 60));
-    let reply = to_wechat(gate.config(), application, connector, &attempt, answers.entropy, cookies);
-    done(reply, Event::LoginStarted { connector: connector.id.clone() })
+    match to_wechat(gate.config(), application, connector, &attempt, answers.entropy, cookies) {
+        Ok(reply) => done(reply, Event::LoginStarted { connector: connector.id.clone() }),
+        Err(failure) => answers.failure(failure),
+    }
 }
 
 /// Sends a browser to WeChat and leaves the attempt with it.
@@ -115,10 +183,15 @@ pub(super) fn to_wechat(
     attempt: &Attempt,
     entropy: &mut Entropy,
     mut cookies: Vec<String>,
-) -> Reply {
-    let redirect_uri = format!("{}{}/callback/{}", application.origin, config.path_prefix, connector.id);
+) -> Result<Reply, Failure> {
+    let redirect_uri = redirect_uri(config, application, connector);
+    let url = connectors::authorize_url(config, connector, attempt, &redirect_uri).ok_or(LoginError::UnknownConnector)?;
     cookies.extend(attempt.set_cookie(&config.session.keys, entropy));
-    redirect(connectors::authorize_url(config, connector, attempt, &redirect_uri), cookies)
+    Ok(redirect(url, cookies))
+}
+
+fn redirect_uri(config: &Config, application: &Application, connector: &Connector) -> String {
+    format!("{}{}/callback/{}", application.origin, config.path_prefix, connector.id)
 }
 
 /// Times of starts within the last minute. The cookie is plain: whoever changes it fools only himself.
@@ -180,10 +253,12 @@ impl Login {
         let Self { visitor, connector, .. } = self;
         match self.resolve(calls, callback).await {
             Ok(Ending::SignedIn(signed_in)) => visitor.signed_in(calls, connector, signed_in, &self.return_to, Delivery::Redirect, ended),
-            Ok(Ending::Pending(unanswered)) => self.waits(calls, unanswered, ended),
+            Ok(Ending::Pending(unanswered)) => visitor.waits(calls, connector, unanswered, &self.return_to, ended),
             Ok(Ending::Again(attempt, repetition)) => {
                 calls.note(Event::LoginRepeated { connector: connector.id.clone(), repetition });
-                to_wechat(visitor.gate.config(), &visitor.application, connector, &attempt, &mut calls.entropy(), ended)
+                let config = visitor.gate.config();
+                to_wechat(config, &visitor.application, connector, &attempt, &mut calls.entropy(), ended.clone())
+                    .unwrap_or_else(|failure| self.failed(calls, failure, ended))
             }
             Err(failure) => self.failed(calls, failure, ended),
         }
@@ -192,14 +267,8 @@ impl Login {
     async fn resolve(&self, calls: &Calls, callback: &Callback) -> Result<Ending, Failure> {
         let Self { visitor, connector, attempt, .. } = self;
         let config = visitor.gate.config();
-        let asker = Asker {
-            config,
-            application: &visitor.application,
-            connector,
-            link_to: attempt.link.as_ref().map(|link| link.subject.as_str()),
-            client_address: visitor.address.as_deref(),
-        };
-        let key = finish::idempotency_key(connector, attempt, &callback.code);
+        let asker = visitor.asker(connector, attempt.link.as_ref());
+        let key = finish::idempotency_key(connector, &attempt.nonce, &callback.code);
         let finished = match connectors::finish(calls, config, connector, attempt, callback).await {
             Ok(identity) => asker.sign_in(calls, identity, key).await?,
             // WeChat's clients load a callback twice; the other one may have exchanged this very code.
@@ -207,7 +276,7 @@ impl Login {
                 Ok(Some(finished)) => finished,
                 _ => {
                     let again = attempt.restarted(calls.now(), &mut calls.entropy()).ok_or(refusal.failure.clone())?;
-                    return Ok(Ending::Again(again, Repetition::Restarted(refusal.failure.detail)));
+                    return Ok(Ending::Again(Box::new(again), Repetition::Restarted(refusal.failure.detail)));
                 }
             },
             Err(refusal) => return Err(refusal.failure),
@@ -217,32 +286,11 @@ impl Login {
                 let again = attempt.escalated(calls.now(), &mut calls.entropy()).ok_or_else(|| {
                     Failure::new(LoginError::ResolverRejected, "the resolver asks for a profile that WeChat was asked for already")
                 })?;
-                Ok(Ending::Again(again, Repetition::Escalated))
+                Ok(Ending::Again(Box::new(again), Repetition::Escalated))
             }
             Finished::SignedIn(signed_in) => Ok(Ending::SignedIn(signed_in)),
             Finished::Pending(unanswered) => Ok(Ending::Pending(unanswered)),
         }
-    }
-
-    /// The person has to answer a question first: a browser keeps the sealed token, an app is given it.
-    fn waits(&self, calls: &Calls, unanswered: Unanswered, mut cookies: Vec<String>) -> Reply {
-        let Unanswered { question, token, expires_at } = unanswered;
-        let Self { visitor, connector, return_to, .. } = self;
-        let keys = &visitor.gate.config().session.keys;
-        let Some(pending) = Pending::new(&visitor.application, connector, return_to, token, expires_at) else {
-            return self.failed(calls, Failure::new(LoginError::ResolverRejected, "the pending login has no usable name"), cookies);
-        };
-        let Some(sealed) = pending.seal(keys, &mut calls.entropy()) else {
-            return self.failed(calls, Failure::new(LoginError::Internal, "the pending login could not be sealed"), cookies);
-        };
-        calls.note(Event::LoginPending { connector: connector.id.clone(), question });
-        let account = visitor.own_address("/account");
-        if !visitor.is_for_a_person {
-            let body = json!({"error": question, "pending": sealed, "expires_at": expires_at, "account_url": account});
-            return json(409, &body, cookies);
-        }
-        cookies.push(cookie::set(cookie::PENDING, &sealed, expires_at.saturating_sub(calls.now())));
-        redirect(account, cookies)
     }
 
     fn failed(&self, calls: &Calls, failure: Failure, cookies: Vec<String>) -> Reply {
@@ -255,7 +303,7 @@ enum Ending {
     SignedIn(SignedIn),
     Pending(Unanswered),
     /// Once more to WeChat.
-    Again(Attempt, Repetition),
+    Again(Box<Attempt>, Repetition),
 }
 
 fn asked_return_to(answers: &Answers<'_>) -> ReturnTo {

@@ -2,14 +2,13 @@
 
 use std::rc::Rc;
 
-use serde_json::json;
-
 use super::answers::{Answers, Visitor, json, page, quiet, redirect};
 use super::standing::{Standing, bearer};
 use crate::config::Application;
 use crate::coroutine;
 use crate::error::LoginError;
 use crate::http::{Moment, Request};
+use crate::json::object;
 use crate::pages;
 use crate::resolver;
 use crate::session::cookie;
@@ -47,10 +46,7 @@ pub(super) fn log_out(answers: Answers<'_>, application: &Rc<Application>, momen
     visitor.gate.end_session(&ended, moment.now());
     coroutine::start(moment, |calls| async move {
         let service = &visitor.gate.config().resolver;
-        let mut result = calls.send(resolver::revoke_session(service, &ended.session_id, ended.expires_at)).await;
-        if resolver::was_lost(&result) {
-            result = calls.send(resolver::revoke_session(service, &ended.session_id, ended.expires_at)).await;
-        }
+        let result = resolver::ask(&calls, resolver::revoke_session(service, &ended.session_id, ended.expires_at)).await;
         let everywhere = resolver::read_revoked(result).is_ok();
         calls.note(Event::SignedOut { ended, everywhere });
         Verdict::Reply(goodbye(&visitor, everywhere))
@@ -74,7 +70,7 @@ pub(super) fn goodbye(visitor: &Visitor, complete: bool) -> Reply {
         // 303 to a page that can be loaded again.
         true if complete => redirect(visitor.own_address("/logout"), cookies),
         true => page(status, logged_out(visitor, complete), cookies),
-        false => json(status, &json!({"logged_out": true, "everywhere": complete}), cookies),
+        false => json(status, &object!({"logged_out": true, "everywhere": complete}), cookies),
     }
 }
 

@@ -32,6 +32,11 @@ impl Gate {
             (None, Some(token)) => (token, Token::Cookie),
             (None, None) => return Standing::None("no_session"),
         };
+        self.worth(token, kind, application, moment)
+    }
+
+    /// What a session token is worth, however it came.
+    pub(super) fn worth(&self, token: &[u8], kind: Token, application: &Application, moment: Moment) -> Standing {
         let Some(known) = self.opened(token) else { return Standing::None("unreadable") };
         let session = &known.session;
         if session.pool != application.pool || application.connector(session.connector.as_bytes()).is_none() {

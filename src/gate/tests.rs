@@ -1,9 +1,14 @@
 //! Stories of visitors at the gate, on virtual time, with WeChat and the resolver played by the test.
 
 mod account;
+mod hand_over;
 mod logins;
+mod native;
+mod push;
 mod requests;
+mod scans;
 mod sessions;
+mod ways;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -14,7 +19,6 @@ use serde_json::{Value, json};
 use super::Gate;
 use crate::config;
 use crate::http::{BodyResult, CallFailure, CallResult, Headers, HttpCall, HttpReply, Moment, Peer, Request};
-use crate::identity::IdentityClaims;
 use crate::session::test_key_text;
 use crate::step::{CookieEdit, Event, Forward, Reply, Step, Verdict};
 
@@ -26,7 +30,7 @@ const HOUR: u64 = 3600;
 struct World {
     gate: Rc<Gate>,
     now: u64,
-    seed: u8,
+    seed: u32,
     key: ES256KeyPair,
     /// What WeChat's exchange of a code answers.
     exchange: CallResult,
@@ -36,14 +40,19 @@ struct World {
     login: Vec<CallResult>,
     /// What the resolver answers to the question for an outcome.
     outcome: CallResult,
-    /// What the resolver answers to questions about accounts, by the call's label.
+    /// What WeChat and the resolver answer to anything else, by the call's label.
     accounts: HashMap<&'static str, CallResult>,
+    /// Whoever else answers calls, before all others.
+    neighbour: Option<Neighbour>,
     /// What comes of the body of a request.
     body: BodyResult,
     /// All calls in order, as `label path`.
     calls: Vec<(&'static str, String, Vec<u8>)>,
     events: Vec<Event>,
 }
+
+/// Answers the calls that it knows, at that time.
+type Neighbour = Box<dyn FnMut(&HttpCall, u64) -> Option<CallResult>>;
 
 fn ok(body: Value) -> CallResult {
     Ok(HttpReply { status: 200, body: body.to_string().into_bytes() })
@@ -55,6 +64,26 @@ fn signed_in(openid: &str) -> CallResult {
         "session_id": "AAAAAAAAAAAAAAAAAAAAAA", "auth_time": 1_000_000, "new_user": false,
         "identity": {"app_id": "wx0000000000000001", "openid": openid}
     }))
+}
+
+/// The claims beside the registered ones, as an application's library reads them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct IdentityClaims {
+    sid: String,
+    auth_time: u64,
+    connector: String,
+    name: Option<String>,
+    picture: Option<String>,
+    phone_number: Option<String>,
+    phone_number_verified: Option<bool>,
+    wechat: Option<WechatClaim>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct WechatClaim {
+    app_id: String,
+    openid: String,
+    unionid: Option<String>,
 }
 
 impl World {
@@ -97,6 +126,7 @@ impl World {
             login: vec![signed_in("o1")],
             outcome: Ok(HttpReply { status: 404, body: vec![] }),
             accounts: HashMap::new(),
+            neighbour: None,
             body: Ok(vec![]),
             calls: vec![],
             events: vec![],
@@ -105,7 +135,9 @@ impl World {
 
     fn moment(&mut self) -> Moment {
         self.seed += 1;
-        Moment { now_ms: self.now * 1000, seed: [self.seed; 32] }
+        let mut seed = [0; 32];
+        seed[..4].copy_from_slice(&self.seed.to_be_bytes());
+        Moment { now_ms: self.now * 1000, seed }
     }
 
     fn send(&mut self, request: &Request) -> Verdict {
@@ -132,6 +164,9 @@ impl World {
 
     fn answer(&mut self, call: &HttpCall) -> CallResult {
         self.calls.push((call.label, call.path.clone(), call.body.clone()));
+        if let Some(result) = self.neighbour.as_mut().and_then(|neighbour| neighbour(call, self.now)) {
+            return result;
+        }
         match (call.peer, call.label) {
             (Peer::Wechat, "sns.access_token") => self.exchange.clone(),
             (Peer::Wechat, "sns.userinfo") => self.profile.clone(),
@@ -139,7 +174,7 @@ impl World {
             (Peer::Resolver, "logins.create") => self.login[0].clone(),
             (Peer::Resolver, "logins.find") => self.outcome.clone(),
             (Peer::Resolver, "sessions.revoke") => Ok(HttpReply { status: 204, body: vec![] }),
-            (Peer::Resolver, label) if self.accounts.contains_key(label) => self.accounts[label].clone(),
+            (_, label) if self.accounts.contains_key(label) => self.accounts[label].clone(),
             other => panic!("nobody answers {other:?}"),
         }
     }
@@ -298,6 +333,11 @@ fn code(reply: &Reply) -> String {
         "identity_taken",
         "link_interrupted",
         "registration_closed",
+        "hand_over_over",
+        "another_session",
+        "too_many_scans",
+        "scan_used",
+        "method_not_allowed",
     ];
     codes.into_iter().find(|code| text.contains(&format!("<code>{code}</code>"))).unwrap_or_else(|| panic!("{text}")).into()
 }

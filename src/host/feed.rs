@@ -19,7 +19,7 @@ use crate::resolver;
 use crate::step::{EndedSession, Event};
 
 /// Tries at a compare-and-swap that others keep winning; what is lost then comes with the next poll.
-const TRIES: usize = 8;
+pub(super) const TRIES: usize = 8;
 
 pub(super) struct Feed {
     gate: Rc<Gate>,
@@ -146,6 +146,6 @@ impl Feed {
 
 /// Writes only over the edition that was read. Where there was none, Envoy cannot compare: the first two writers may
 /// both win, and the next poll repairs it.
-fn write(key: &str, value: &[u8], cas: Option<u32>) -> bool {
+pub(super) fn write(key: &str, value: &[u8], cas: Option<u32>) -> bool {
     hostcalls::set_shared_data(key, Some(value), cas).is_ok()
 }

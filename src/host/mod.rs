@@ -11,6 +11,7 @@ mod observe;
 mod root;
 mod snapshot;
 mod stream;
+mod tokens;
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);

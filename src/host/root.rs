@@ -1,4 +1,4 @@
-//! One worker's filter: reads the configuration once, then keeps the revocations current.
+//! One worker's filter: reads the configuration once, then keeps revocations and server tokens current.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,12 +11,14 @@ use super::body::Readers;
 use super::feed::Feed;
 use super::observe::Observer;
 use super::stream::Stream;
+use super::tokens::Tokens;
 use super::{apply, snapshot};
 use crate::config;
 use crate::gate::Gate;
+use crate::http::{MAX_REPLY_BYTES, Request};
 use crate::step::{Event, Outcome, Step, Verdict};
 
-/// How often shared revocations are looked at: a logout at one worker holds at the others after this.
+/// How often what workers share is looked at: a logout at one worker holds at the others after this.
 const TICK: Duration = Duration::from_millis(250);
 
 /// A configuration is at most this long.
@@ -34,6 +36,7 @@ pub(super) struct Ready {
     pub(super) readers: Readers,
     observer: Rc<Observer>,
     feed: Feed,
+    tokens: Tokens,
 }
 
 impl Ready {
@@ -41,9 +44,18 @@ impl Ready {
     pub(super) fn observe(&self, events: &[Event]) {
         for event in events {
             self.observer.observe(event);
-            if let Event::SignedOut { ended, .. } = event {
-                self.feed.end_session(ended, snapshot::moment().now());
+            match event {
+                Event::SignedOut { ended, .. } => self.feed.end_session(ended, snapshot::moment().now()),
+                Event::ServerToken { connector, report } => self.tokens.share(connector, report),
+                _ => {}
             }
+        }
+    }
+
+    /// Takes in what is shared, before a request that could need it.
+    pub(super) fn look(&self, request: &Request, now_ms: u64) {
+        if self.gate.lacks_server_tokens(request, now_ms) {
+            self.tokens.adopt();
         }
     }
 
@@ -71,7 +83,9 @@ impl RootContext for Root {
                 let observer = Rc::<Observer>::default();
                 let feed = Feed::new(gate.clone(), observer.clone());
                 feed.adopt();
-                self.ready = Some(Rc::new(Ready { gate, readers: Readers::default(), observer, feed }));
+                let tokens = Tokens::new(gate.clone(), observer.clone());
+                tokens.begin();
+                self.ready = Some(Rc::new(Ready { gate, readers: Readers::default(), observer, feed, tokens }));
                 // A reload of the VM forgets the timer, so it is set here and not in `on_vm_start`.
                 hostcalls::set_tick_period(TICK).is_ok()
             }
@@ -88,6 +102,7 @@ impl RootContext for Root {
         if let Some(ready) = &self.ready {
             let now_ms = snapshot::moment().now_ms;
             ready.feed.tick(now_ms);
+            ready.tokens.tick(now_ms);
             // Last: what follows in this callback would speak for the request that was answered.
             ready.answer_overdue(now_ms);
         }
@@ -103,10 +118,13 @@ impl RootContext for Root {
 }
 
 impl Context for Root {
-    /// The only call that the root makes is the question for revocations.
-    fn on_http_call_response(&mut self, _: u32, num_headers: usize, body_bytes: usize, _: usize) {
-        if let Some(ready) = &self.ready {
-            ready.feed.answered(snapshot::call_result(num_headers, body_bytes), snapshot::moment().now_ms);
+    /// The root asks for server tokens, and for revocations.
+    fn on_http_call_response(&mut self, call: u32, num_headers: usize, body_bytes: usize, _: usize) {
+        let Some(ready) = &self.ready else { return };
+        let result = snapshot::call_result(num_headers, body_bytes, MAX_REPLY_BYTES);
+        match ready.tokens.question(call) {
+            Some(question) => ready.tokens.answered(question, result),
+            None => ready.feed.answered(result, snapshot::moment().now_ms),
         }
     }
 }

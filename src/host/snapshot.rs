@@ -6,7 +6,7 @@ use std::time::UNIX_EPOCH;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};
 
-use crate::http::{CallFailure, CallResult, Headers, HttpReply, MAX_REPLY_BYTES, Moment, Place};
+use crate::http::{CallFailure, CallResult, Headers, HttpReply, Moment, Place};
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -51,11 +51,11 @@ fn fields(buffer: &[u8]) -> Vec<(Place, Place)> {
 
 /// The answer to a call. A call that was reset, or whose answer was too large for Envoy, comes back without headers;
 /// asking for `:status` would then read from a map that is not there.
-pub(super) fn call_result(num_headers: usize, body_bytes: usize) -> CallResult {
+pub(super) fn call_result(num_headers: usize, body_bytes: usize, max_body_bytes: usize) -> CallResult {
     if num_headers == 0 {
         return Err(CallFailure::Reset);
     }
-    if body_bytes > MAX_REPLY_BYTES {
+    if body_bytes > max_body_bytes {
         return Err(CallFailure::TooLarge);
     }
     let headers = headers(MapType::HttpCallResponseHeaders);

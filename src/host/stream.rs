@@ -25,8 +25,8 @@ pub(super) struct Stream {
 enum State {
     /// Its headers have not been decided.
     Undecided,
-    /// It waits for a call.
-    Waiting(Suspended<CallResult>),
+    /// It waits for a call, whose answer may be so long.
+    Waiting(Suspended<CallResult>, usize),
     /// It waits for its body.
     Reading(Rc<Reader>),
     /// We have answered it; our own answer passes our response callback too, and is left alone there.
@@ -55,7 +55,7 @@ impl Stream {
                 },
                 Step::Call(call, suspended) => match apply::dispatch(&call) {
                     Ok(_) => {
-                        self.state = State::Waiting(suspended);
+                        self.state = State::Waiting(suspended, call.max_reply_bytes);
                         return Action::Pause;
                     }
                     Err(failure) => step = suspended.resume(Err(failure), snapshot::moment()),
@@ -106,7 +106,9 @@ impl HttpContext for Stream {
         };
         self.body.is_whole = is_all;
         let request = Request { headers: snapshot::headers(MapType::HttpRequestHeaders), source: snapshot::source };
-        let step = ready.gate.begin(&request, snapshot::moment());
+        let moment = snapshot::moment();
+        ready.look(&request, moment.now_ms);
+        let step = ready.gate.begin(&request, moment);
         self.drive(&ready, step)
     }
 
@@ -129,7 +131,7 @@ impl HttpContext for Stream {
             (State::Forwarded { renewed_cookie }, Some(ready)) => apply::response(&ready.gate, renewed_cookie.as_deref()),
             // Envoy has answered by itself (a body over its limit, a timeout), or the tick has where the body did not
             // come: there is nothing left to wait for, and a second answer would cut this one off.
-            (State::Waiting(_) | State::Reading(_), _) => self.state = State::Answered,
+            (State::Waiting(..) | State::Reading(_), _) => self.state = State::Answered,
             _ => {}
         }
         Action::Continue
@@ -138,10 +140,10 @@ impl HttpContext for Stream {
 
 impl Context for Stream {
     fn on_http_call_response(&mut self, _: u32, num_headers: usize, body_bytes: usize, _: usize) {
-        let result = snapshot::call_result(num_headers, body_bytes);
         let Some(ready) = self.ready.clone() else { return };
         // Whoever does not wait (any more) has been answered.
-        if let State::Waiting(suspended) = std::mem::replace(&mut self.state, State::Answered) {
+        if let State::Waiting(suspended, max_reply_bytes) = std::mem::replace(&mut self.state, State::Answered) {
+            let result = snapshot::call_result(num_headers, body_bytes, max_reply_bytes);
             let step = suspended.resume(result, snapshot::moment());
             if self.drive(&ready, step) == Action::Continue {
                 let _ = hostcalls::resume_http_request();

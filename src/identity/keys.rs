@@ -3,11 +3,11 @@
 //! Signing is all that a filter does with them: a JWS in its compact spelling (RFC 7515) is three lines, so no JWT library is carried
 //! into every worker. Those that check it are other people's, and so are the ones in the tests.
 
+use crate::json::object;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use p256::ecdsa::signature::Signer;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::private_key;
@@ -67,7 +67,7 @@ impl SigningKey {
             members.insert("use".into(), "sig".into());
             members.insert("alg".into(), name.into());
         }
-        let header = json!({"alg": name, "typ": "JWT", "kid": key_id}).to_string();
+        let header = object!({"alg": name, "typ": "JWT", "kid": key_id.as_str()}).to_string();
         let header = format!("{}.", URL_SAFE_NO_PAD.encode(header));
         Self { pair, key_id, jwk, header }
     }
@@ -84,9 +84,9 @@ impl SigningKey {
     }
 
     /// Signs `claims`; `None` if a library fails, which no input of ours makes it do.
-    pub(crate) fn sign(&self, claims: &impl Serialize) -> Option<String> {
+    pub(crate) fn sign(&self, claims: &Value) -> Option<String> {
         let mut token = self.header.clone();
-        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(claims).ok()?, &mut token);
+        URL_SAFE_NO_PAD.encode_string(claims.to_string(), &mut token);
         let signature = self.pair.sign(token.as_bytes())?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
@@ -127,9 +127,9 @@ fn public_jwk(algorithm: Algorithm, public: &[u8]) -> Value {
     match algorithm {
         Algorithm::Es256 => {
             let (x, y) = public.get(1..).unwrap_or_default().split_at_checked(32).unwrap_or_default();
-            json!({"crv": "P-256", "kty": "EC", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y)})
+            object!({"crv": "P-256", "kty": "EC", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y)})
         }
-        Algorithm::EdDsa => json!({"crv": "Ed25519", "kty": "OKP", "x": URL_SAFE_NO_PAD.encode(public)}),
+        Algorithm::EdDsa => object!({"crv": "Ed25519", "kty": "OKP", "x": URL_SAFE_NO_PAD.encode(public)}),
     }
 }
 
@@ -146,12 +146,14 @@ impl Algorithm {
 /// The JWK Set (RFC 7517) that verifiers need: every configured key, so that rotation needs no pause.
 pub fn jwks(rules: &crate::config::IdentityRules) -> Value {
     let keys: Vec<_> = rules.keys.iter().map(|key| key.jwk.clone()).collect();
-    json!({"keys": keys})
+    object!({"keys": keys})
 }
 
 #[cfg(test)]
 mod tests {
     use jwt_simple::prelude::*;
+
+    use serde_json::json;
 
     use super::*;
 

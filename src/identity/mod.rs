@@ -4,5 +4,5 @@ mod assertion;
 mod keys;
 mod private_key;
 
-pub use assertion::{Assertion, Claims, IdentityClaims, assert, claims};
+pub use assertion::{Assertion, assert, claims, person};
 pub use keys::{Algorithm, NotAKey, SigningKey, jwks};

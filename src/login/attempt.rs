@@ -3,10 +3,11 @@
 //! Each attempt has a cookie of its own, so tabs do not disturb each other. Nothing about it is kept at the edge or
 //! in the resolver: a million abandoned logins cost nobody anything.
 
-use serde::{Deserialize, Serialize};
+use resolver_api::tickets::COLLECT_SECONDS;
 use subtle::ConstantTimeEq;
 
 use super::return_to::ReturnTo;
+use super::sealed_fields::{self, text, time};
 use crate::config::{Application, Connector};
 use crate::http::{Entropy, Headers};
 use crate::session::{KeyRing, Purpose, Session, cookie};
@@ -30,46 +31,37 @@ const MAX_EXAMINED: usize = 16;
 const MAX_COOKIE_BYTES: usize = 5 * 1024;
 
 /// What the cookie holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// WeChat's `state`.
-    #[serde(rename = "s")]
     state: String,
     /// Good only at this application ...
-    #[serde(rename = "p")]
     pub application: String,
     /// ... and for this connector.
-    #[serde(rename = "c")]
     pub connector: String,
     /// When it began.
-    #[serde(rename = "t")]
     started_at: u64,
     /// Where the visitor was going.
-    #[serde(rename = "r")]
     return_to: String,
     /// Goes into the login's idempotency key; unlike `state` it is in no address, so nobody else can ask for the outcome.
-    #[serde(rename = "n")]
     pub nonce: String,
     /// It is to link another WeChat to the account of the person who began it.
-    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     pub link: Option<Link>,
+    /// It ends in this browser when a phone has confirmed it, and not by a callback.
+    pub scan: Option<Scan>,
     /// It asks for the profile because `snsapi_base` told of an openid that nobody has. Never done twice.
-    #[serde(rename = "e", default)]
     pub is_escalated: bool,
     /// It was begun again because WeChat had seen its predecessor's code before. Never done twice.
-    #[serde(rename = "a", default)]
     is_restarted: bool,
 }
 
 /// Whose account a login is to be linked to. Both must still be true when the browser comes back, or somebody else's
 /// WeChat could get a way in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// The account.
-    #[serde(rename = "s")]
     pub subject: String,
     /// The session in which the person asked for it.
-    #[serde(rename = "i")]
     pub session: String,
 }
 
@@ -77,6 +69,27 @@ impl Link {
     /// Whether this is the session in which it was asked for.
     pub fn is_of(&self, session: &Session) -> bool {
         (&self.subject, &self.session) == (&session.subject, &session.id)
+    }
+}
+
+/// A code that the browser shows for a phone to scan. The attempt's nonce is the verifier of its ticket: who knows the
+/// ticket, which everybody can read off the screen, has nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scan {
+    /// The resolver's name for it, which is what the code says.
+    pub ticket: String,
+    /// What the code says instead, where WeChat has made that of the ticket.
+    pub text: Option<String>,
+    /// Two digits, for the person to compare.
+    pub number: String,
+    /// When it can no longer be scanned. What is confirmed until then may be collected for [`COLLECT_SECONDS`] more.
+    pub expires_at: u64,
+}
+
+impl Scan {
+    /// Whether it can neither be scanned nor collected any more, whoever is asked.
+    pub fn is_over(&self, now: u64) -> bool {
+        now >= self.expires_at.saturating_add(COLLECT_SECONDS)
     }
 }
 
@@ -100,6 +113,7 @@ impl Attempt {
             return_to: return_to.as_str().into(),
             nonce: base62(22, entropy),
             link: None,
+            scan: None,
             is_escalated: false,
             is_restarted: false,
         }
@@ -108,6 +122,16 @@ impl Attempt {
     /// The same login, to link what it brings to an account.
     pub fn linking(self, link: Link) -> Self {
         Self { link: Some(link), ..self }
+    }
+
+    /// The same login, by a code that a phone scans.
+    pub fn scanning(self, scan: Scan) -> Self {
+        Self { scan: Some(scan), ..self }
+    }
+
+    /// Whether nothing can come of it any more.
+    fn is_over(&self, now: u64) -> bool {
+        now.saturating_sub(self.started_at) >= LIFETIME || self.scan.as_ref().is_some_and(|scan| scan.is_over(now))
     }
 
     /// The same login once more, asking WeChat for the profile too. `None` when that was done before.
@@ -160,7 +184,20 @@ impl Attempt {
 
     /// A `Set-Cookie` that keeps the attempt in this browser. `None` only for a ring without keys.
     pub fn set_cookie(&self, keys: &KeyRing, entropy: &mut Entropy) -> Option<String> {
-        let token = keys.seal(Purpose::Attempt, entropy.bytes(), &serde_json::to_vec(self).ok()?)?;
+        let started_at = self.started_at.to_string();
+        let mut texts = vec![("s", self.state.as_str()), ("t", &started_at), ("r", &self.return_to), ("n", &self.nonce)];
+        if let Some(link) = &self.link {
+            texts.extend([("ls", link.subject.as_str()), ("li", &link.session)]);
+        }
+        let expires_at = self.scan.as_ref().map(|scan| scan.expires_at.to_string()).unwrap_or_default();
+        if let Some(scan) = &self.scan {
+            texts.extend([("kt", scan.ticket.as_str()), ("kd", &scan.number), ("ke", &expires_at)]);
+            texts.extend(scan.text.as_deref().map(|text| ("kq", text)));
+        }
+        texts.extend(self.is_escalated.then_some(("e", "1")));
+        texts.extend(self.is_restarted.then_some(("a", "1")));
+        let place = (self.application.as_str(), self.connector.as_str());
+        let token = sealed_fields::seal(keys, Purpose::Attempt, entropy.bytes(), place, &texts)?;
         Some(cookie::set(&cookie_name(self.state.as_bytes())?, &token, LIFETIME))
     }
 
@@ -170,7 +207,24 @@ impl Attempt {
     }
 
     fn open(keys: &KeyRing, token: &[u8]) -> Option<Self> {
-        serde_json::from_slice(&keys.open(Purpose::Attempt, token)?).ok()
+        let fields = sealed_fields::opened(keys, Purpose::Attempt, token, MAX_COOKIE_BYTES)?;
+        let link = || Some(Link { subject: text(&fields, "ls")?, session: text(&fields, "li")? });
+        let scan = || {
+            let (ticket, number, expires_at) = (text(&fields, "kt")?, text(&fields, "kd")?, time(&fields, "ke")?);
+            Some(Scan { ticket, text: text(&fields, "kq"), number, expires_at })
+        };
+        Some(Self {
+            state: text(&fields, "s")?,
+            application: text(&fields, "p")?,
+            connector: text(&fields, "c")?,
+            started_at: time(&fields, "t")?,
+            return_to: text(&fields, "r")?,
+            nonce: text(&fields, "n")?,
+            link: link(),
+            scan: scan(),
+            is_escalated: fields.get("e").is_some(),
+            is_restarted: fields.get("a").is_some(),
+        })
     }
 }
 
@@ -183,17 +237,17 @@ pub fn make_room(headers: &Headers, keys: &KeyRing, now: u64) -> Vec<String> {
         name.strip_prefix(cookie::ATTEMPT_PREFIX).filter(|id| is_id(id)).map(|_| (name, token))
     });
     for (position, (name, token)) in attempts.take(MAX_EXAMINED).enumerate() {
-        match Attempt::open(keys, token).filter(|attempt| now.saturating_sub(attempt.started_at) < LIFETIME) {
+        match Attempt::open(keys, token).filter(|attempt| !attempt.is_over(now)) {
             Some(attempt) => kept.push((attempt.started_at, position, name.len() + token.len(), name)),
             None => cleared.push(cookie::clear(name)),
         }
     }
-    // Of one second's attempts the later cookie is the newer one (RFC 6265bis, section 5.8.3).
-    kept.sort_unstable_by_key(|(started_at, position, ..)| std::cmp::Reverse((*started_at, *position)));
-    let mut bytes = 0;
-    for (index, (_, _, size, name)) in kept.into_iter().enumerate() {
-        bytes += size;
-        if index + 1 >= MAX_ATTEMPTS || bytes > MAX_COOKIE_BYTES {
+    let (mut count, mut bytes) = (0, 0);
+    // The newest first. Of one second's attempts the later cookie is the newer one (RFC 6265bis, section 5.8.3).
+    while let Some((newest, _)) = kept.iter().enumerate().max_by_key(|(_, (started_at, position, ..))| (*started_at, *position)) {
+        let (_, _, size, name) = kept.swap_remove(newest);
+        (count, bytes) = (count + 1, bytes + size);
+        if count >= MAX_ATTEMPTS || bytes > MAX_COOKIE_BYTES {
             cleared.push(cookie::clear(name));
         }
     }
@@ -299,6 +353,23 @@ mod tests {
         assert_eq!(attempts.iter().map(cleared).collect::<Vec<_>>(), [true, true, false, false, false, false]);
         assert_eq!(make_room(&jar(&cookies), &keys(), 1000).len(), 6, "all are over by then");
         assert_eq!(make_room(&jar(&["__Host-wxgate_attempt_abcdefgh=rubbish".into(), "a=b".into()]), &keys(), 0).len(), 1);
+    }
+
+    #[test]
+    fn what_can_no_longer_be_scanned_makes_room_before_its_time() {
+        let scan = Scan { ticket: "q2nqv0hYdVOkdlkY0m2m3g".into(), text: None, number: "07".into(), expires_at: 180 };
+        let attempt = begun(0, 1).scanning(scan.clone());
+        let jar = jar(&[kept(&attempt)]);
+        assert_eq!(find(&jar, attempt.state(), 300).unwrap().scan, Some(scan), "whoever asks is told what became of it");
+        assert!(make_room(&jar, &keys(), 239).is_empty(), "what was confirmed at the last moment");
+        assert_eq!(make_room(&jar, &keys(), 240), [attempt.clear_cookie().unwrap()]);
+    }
+
+    #[test]
+    fn an_attempt_by_a_code_stays_far_below_what_a_cookie_may_have() {
+        let text = Some("http://weixin.qq.com/q/kZgfwMTm72WWPkovabbI".into());
+        let scan = Scan { ticket: "q2nqv0hYdVOkdlkY0m2m3g".into(), text, number: "42".into(), expires_at: 1_767_225_600 };
+        assert!(kept(&begun(1_767_225_600, 1).scanning(scan)).len() < 600);
     }
 
     #[test]

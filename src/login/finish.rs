@@ -3,7 +3,6 @@
 use resolver_api::{LoginOutcome, LoginRequest, Profile, RefusalReason};
 use sha2::{Digest, Sha256};
 
-use super::attempt::Attempt;
 use crate::config::{Application, Config, Connector};
 use crate::coroutine::Calls;
 use crate::error::{Failure, LoginError};
@@ -21,6 +20,8 @@ pub struct WechatIdentity {
     pub profile: Option<Profile>,
     /// WeChat told no more than the openid, and would tell more if asked.
     pub is_profile_available: bool,
+    /// In E.164, where WeChat itself has just said that it is the person's own.
+    pub phone_number: Option<String>,
 }
 
 /// What becomes of a login.
@@ -70,9 +71,9 @@ pub struct Asker<'a> {
 
 /// Names one login, so that a repetition gets its outcome and nobody else can ask for it: SHA-256 over the
 /// length-prefixed app id, nonce and code. Never the code alone, which stands in an address.
-pub fn idempotency_key(connector: &Connector, attempt: &Attempt, code: &[u8]) -> String {
+pub fn idempotency_key(connector: &Connector, nonce: &str, code: &[u8]) -> String {
     let mut hash = Sha256::new();
-    for part in [connector.app_id.as_bytes(), attempt.nonce.as_bytes(), code] {
+    for part in [connector.app_id.as_bytes(), nonce.as_bytes(), code] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -94,14 +95,11 @@ impl Asker<'_> {
             unionid: identity.unionid,
             profile: identity.profile,
             profile_available: identity.is_profile_available,
-            phone_number: None,
+            phone_number: identity.phone_number,
             link_to: self.link_to.map(Into::into),
             client_address: self.client_address.map(Into::into),
         };
-        let mut result = calls.send(resolver::login(&self.config.resolver, &request)).await;
-        if resolver::was_lost(&result) {
-            result = calls.send(resolver::login(&self.config.resolver, &request)).await;
-        }
+        let result = resolver::ask(calls, resolver::login(&self.config.resolver, &request)).await;
         let outcome = resolver::read_login(result)?;
         if let LoginOutcome::SignedIn { identity, .. } = &outcome
             && (&identity.app_id, &identity.openid) != (&request.app_id, &request.openid)

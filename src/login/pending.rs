@@ -6,10 +6,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::return_to::ReturnTo;
+use super::sealed_fields::{self, text, time};
 use crate::config::{Application, Connector};
 use crate::http::{Entropy, Headers};
 use crate::session::{KeyRing, Purpose, cookie};
@@ -18,22 +18,17 @@ use crate::session::{KeyRing, Purpose, cookie};
 const MAX_TOKEN_BYTES: usize = 4096;
 
 /// What the sealed token holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {
     /// The resolver's name for it.
-    #[serde(rename = "k")]
     pub token: String,
     /// Good only at this application ...
-    #[serde(rename = "p")]
     application: String,
     /// ... that still enables this connector.
-    #[serde(rename = "c")]
     pub connector: String,
     /// Where the visitor was going.
-    #[serde(rename = "r")]
     return_to: String,
     /// When it is over.
-    #[serde(rename = "e")]
     pub expires_at: u64,
 }
 
@@ -53,16 +48,25 @@ impl Pending {
 
     /// Reads a sealed token; `None` for whatever is not one of ours, for this application, and still going on.
     pub fn open(keys: &KeyRing, token: &[u8], application: &Application, now: u64) -> Option<Self> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return None;
-        }
-        let pending: Self = serde_json::from_slice(&keys.open(Purpose::Pending, token)?).ok()?;
+        let fields = sealed_fields::opened(keys, Purpose::Pending, token, MAX_TOKEN_BYTES)?;
+        let pending = Self {
+            token: text(&fields, "k")?,
+            application: text(&fields, "p")?,
+            connector: text(&fields, "c")?,
+            return_to: text(&fields, "r")?,
+            expires_at: time(&fields, "e")?,
+        };
         (pending.application == application.id && now < pending.expires_at).then_some(pending)
     }
 
     /// The sealed token. `None` only for a ring without keys.
     pub fn seal(&self, keys: &KeyRing, entropy: &mut Entropy) -> Option<String> {
-        keys.seal(Purpose::Pending, entropy.bytes(), &serde_json::to_vec(self).ok()?)
+        self.seal_as(Purpose::Pending, keys, entropy)
+    }
+
+    fn seal_as(&self, purpose: Purpose, keys: &KeyRing, entropy: &mut Entropy) -> Option<String> {
+        let texts = [("k", self.token.as_str()), ("r", &self.return_to), ("e", &self.expires_at.to_string())];
+        sealed_fields::seal(keys, purpose, entropy.bytes(), (&self.application, &self.connector), &texts)
     }
 
     /// Where the visitor was going.
@@ -112,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_token_of_another_kind_is_none() {
-        let sealed = |purpose| keys().seal(purpose, [1; 24], &serde_json::to_vec(&pending()).unwrap()).unwrap();
+        let sealed = |purpose| pending().seal_as(purpose, &keys(), &mut Entropy::new([1; 32])).unwrap();
         let opened = |token: String| Pending::open(&keys(), token.as_bytes(), &application(), 0);
         assert_eq!(opened(sealed(Purpose::Pending)), Some(pending()));
         assert_eq!((opened(sealed(Purpose::Attempt)), opened(sealed(Purpose::Session))), (None, None));

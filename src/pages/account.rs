@@ -6,9 +6,9 @@ use super::form::{Look, form, hidden, submit};
 use super::html::Html;
 use super::icons;
 use super::language::Language;
-use super::login::what_happens;
 use super::person::avatar;
 use super::shell::{Title, Width, document, outcome};
+use super::ways::what_happens;
 use super::when::{ago, date};
 use crate::error::Text;
 

@@ -2,9 +2,9 @@
 
 use super::html::Html;
 use super::language::Language;
-use super::login::{LoginOption, options};
 use super::person::avatar;
-use super::shell::{Sign, Title, Width, document, notice};
+use super::shell::{Sign, Title, Width, close, notice, open};
+use super::ways::Ways;
 use crate::error::Text;
 
 /// The page, before or after a login.
@@ -13,8 +13,8 @@ pub struct Experience<'a> {
     pub language: Language,
     /// The application's name.
     pub application: &'a str,
-    /// All methods that the application enables and that a browser can start.
-    pub options: &'a [LoginOption<'a>],
+    /// All methods that the application enables and that this browser can do.
+    pub ways: Ways<'a>,
     /// The session of this browser, if any.
     pub signed_in: Option<SignedIn<'a>>,
 }
@@ -40,21 +40,16 @@ pub struct SignedIn<'a> {
 /// The chooser, and after a login the person, the header, its claims, and the plain headers.
 pub fn experience(page: &Experience<'_>) -> String {
     let title = Title { text: Text { zh: "体验登录", en: "Try the login" }, application: Some(page.application) };
-    match &page.signed_in {
-        Some(signed_in) => document(page.language, title, Width::Wide, |html| {
-            person(html, page.application, signed_in);
-            received(html, signed_in);
-            if !page.options.is_empty() {
-                html.raw("<h2>").say(Text { zh: "换一种方式登录", en: "Log in another way" }).raw("</h2>");
-                options(html, page.options);
+    let Some(signed_in) = &page.signed_in else {
+        let mut html = open(page.language, title, Width::Narrow);
+        html.both(&|html| {
+            if !page.ways.has_panels() {
+                Sign::WeChat.write(html);
             }
-        }),
-        None => document(page.language, title, Width::Narrow, |html| {
-            Sign::WeChat.write(html);
             html.raw("<h1>").say(Text { zh: "体验登录", en: "Try the login" }).raw("</h1><p class=\"lead\">");
             html.say(Text { zh: "任选一种方式登录，看看 ", en: "Log in by any method and see exactly what " }).name(page.application);
             html.say(Text { zh: " 会收到什么。", en: " would receive." }).raw("</p>");
-            if page.options.is_empty() {
+            if page.ways.options.is_empty() {
                 notice(
                     html,
                     Text {
@@ -63,9 +58,21 @@ pub fn experience(page: &Experience<'_>) -> String {
                     },
                 );
             }
-            options(html, page.options);
-        }),
-    }
+        });
+        page.ways.write(&mut html);
+        page.ways.script(&mut html);
+        return close(html);
+    };
+    let mut html = open(page.language, title, Width::Wide);
+    html.both(&|html| {
+        person(html, page.application, signed_in);
+        received(html, signed_in);
+        if !page.ways.options.is_empty() {
+            html.raw("<h2>").say(Text { zh: "换一种方式登录", en: "Log in another way" }).raw("</h2>");
+            page.ways.buttons(html);
+        }
+    });
+    close(html)
 }
 
 fn person(html: &mut Html, application: &str, signed_in: &SignedIn<'_>) {

@@ -14,11 +14,6 @@ impl Html {
         Self { out: String::with_capacity(8 * 1024), language }
     }
 
-    /// What is written from here on is in this language.
-    pub(super) fn switch_to(&mut self, language: Language) {
-        self.language = language;
-    }
-
     /// The one that is being written.
     pub(super) fn language(&self) -> Language {
         self.language
@@ -36,6 +31,22 @@ impl Html {
             Language::ZhCn => text.zh,
             Language::En => text.en,
         })
+    }
+
+    /// One of our own sentences in both languages: for what stands once in a page, such as a picture's caption.
+    pub(super) fn say_both(&mut self, text: Text) -> &mut Self {
+        self.raw("<span lang=\"zh-CN\">").text(text.zh).raw("</span><span lang=\"en\">").text(text.en).raw("</span>")
+    }
+
+    /// A view, once in each language; CSS shows the one that is switched on.
+    pub(super) fn both(&mut self, view: &dyn Fn(&mut Self)) -> &mut Self {
+        for language in [Language::ZhCn, Language::En] {
+            self.language = language;
+            self.raw("<div").attribute("lang", language.tag()).raw(">");
+            view(self);
+            self.raw("</div>");
+        }
+        self
     }
 
     /// Anything, as text.

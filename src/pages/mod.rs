@@ -1,10 +1,10 @@
-//! What visitors see: login chooser, the questions about their account, their account, failures, log-out, and "try it".
+//! What visitors see: the login page, scans, the questions about their account, their account, failures, log-out, and "try it".
 //!
-//! In: what to show, borrowed. Out: one complete HTML document, to be sent with [`headers`]. Never: a clock, randomness, the host, a
-//! script, or a string from outside that is not escaped for its place.
+//! In: what to show, borrowed. Out: one complete HTML document, to be sent with [`headers`]. Never: a clock, randomness, the host, or
+//! a string from outside that is not escaped for its place.
 //!
 //! Every page carries both languages and a switch made of two radio buttons and CSS. So the switch needs no script, no cookie and no
-//! request, and works on a page that answered a callback too, which must not be loaded a second time.
+//! request, and works on a page that answered a callback too, which must not be loaded a second time. The one script is that of [`Ways`]; what it shows can be had without it.
 
 mod account;
 mod bind;
@@ -19,9 +19,11 @@ mod login;
 mod logout;
 mod notice;
 mod person;
+mod scan;
 mod shell;
 #[cfg(test)]
 mod tests;
+mod ways;
 mod when;
 
 pub use account::{Account, AccountNotice, LinkableConnector, account};
@@ -30,13 +32,15 @@ pub use choose::{Choose, choose};
 pub use experience::{Experience, SignedIn, experience};
 pub use failure::{Action, Failure, failure};
 pub use language::Language;
-pub use login::{Login, LoginOption, login};
+pub use login::{Login, login};
 pub use logout::{LoggedOut, Logout, logged_out, logout};
 pub use notice::Notice;
+pub use scan::{ConfirmScan, Scan, ScanAnswered, ScanState, confirm_scan, scan, scan_answered};
+pub use ways::{LoginOption, Panel, Ways};
 
 /// What our pages may load and do: their own style, pictures of ours and of WeChat's people, and forms to ourselves.
 ///
-/// The hash is computed by `build.rs` over `style.css`.
+/// The hash is computed by `build.rs` over `style.css`. Pages with [`Ways`] may need more: [`Ways::policy`].
 pub const CONTENT_SECURITY_POLICY: &str = concat!(
     "default-src 'none'; style-src '",
     env!("WXGATE_STYLE_HASH"),

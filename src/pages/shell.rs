@@ -6,7 +6,7 @@ use super::language::Language;
 use crate::error::Text;
 
 /// Inline in every page, and allowed by its hash.
-pub(super) const STYLE: &str = include_str!("style.css");
+pub(super) const STYLE: &str = include_str!(concat!(env!("OUT_DIR"), "/style.css"));
 
 /// What the browser's tab says, in the language that the page opens in.
 pub(super) struct Title<'a> {
@@ -20,10 +20,17 @@ pub(super) enum Width {
     Wide,
 }
 
-/// Writes a whole document. The view is written twice, once in each language, and CSS shows the one that is switched on.
+/// Writes a whole document around a view. The view is written twice, once in each language, and CSS shows the one that is switched on.
+pub(super) fn document(language: Language, title: Title<'_>, width: Width, view: impl Fn(&mut Html)) -> String {
+    let mut html = open(language, title, width);
+    html.both(&view);
+    close(html)
+}
+
+/// Begins a document whose page has something that stands in it once, such as a code to scan.
 ///
 /// The radio buttons stand before everything that depends on them, because a style sheet can only look forward.
-pub(super) fn document(language: Language, title: Title<'_>, width: Width, view: impl Fn(&mut Html)) -> String {
+pub(super) fn open(language: Language, title: Title<'_>, width: Width) -> Html {
     let mut html = Html::new(language);
     html.raw("<!doctype html>\n<html").attribute("lang", language.tag()).raw("><head><meta charset=\"utf-8\"><title>");
     html.say(title.text);
@@ -38,17 +45,15 @@ pub(super) fn document(language: Language, title: Title<'_>, width: Width, view:
     html.raw("<input type=\"radio\" name=\"language\" id=\"zh\" autocomplete=\"off\"").raw(checked(language == Language::ZhCn)).raw(">");
     html.raw("<input type=\"radio\" name=\"language\" id=\"en\" autocomplete=\"off\"").raw(checked(language == Language::En)).raw(">");
     html.raw("<div class=\"switch\"><label for=\"zh\" lang=\"zh-CN\">中文</label><label for=\"en\" lang=\"en\">English</label></div>");
-
     html.raw(match width {
         Width::Narrow => "<main>",
         Width::Wide => "<main class=\"wide\">",
     });
-    for shown in [Language::ZhCn, Language::En] {
-        html.switch_to(shown);
-        html.raw("<div").attribute("lang", shown.tag()).raw(">");
-        view(&mut html);
-        html.raw("</div>");
-    }
+    html
+}
+
+/// Ends what [`open`] has begun.
+pub(super) fn close(mut html: Html) -> String {
     html.raw("</main></body></html>\n");
     html.finish()
 }

@@ -1,6 +1,7 @@
 //! Reads the resolver's answers, field by field. serde's derive would do the same with 10 kB of code for each type that
 //! is told apart by a tag; the tests hold every type here against what the agreement writes.
 
+use resolver_api::tickets::{CreateTicketAnswer, RedeemAnswer, ScanAnswer, Ticket, TicketIdentity, TicketPurpose, TicketState};
 use resolver_api::{
     AccountView, Candidate, CodeSent, FinishAnswer, LinkedIdentity, LoginOutcome, PendingLogin, Profile, ProofMethod, Question,
     RefusalReason, RevocationFeed, RevokedSession, RevokedUser, SendCodeAnswer, UnlinkAnswer, User, WechatIdentity,
@@ -91,6 +92,76 @@ pub(super) fn revocations(json: &Value) -> Read<RevocationFeed> {
         sessions: or_default(json, "sessions", |json, name| list(json, name, revoked_session))?,
         users: or_default(json, "users", |json, name| list(json, name, revoked_user))?,
         more: or_default(json, "more", flag)?,
+    })
+}
+
+pub(super) fn create_ticket(json: &Value) -> Read<CreateTicketAnswer> {
+    Ok(match tag(json, "answer") {
+        "created" => CreateTicketAnswer::Created { ticket: text(json, "ticket")?, expires_at: number(json, "expires_at")? },
+        "too_many" => CreateTicketAnswer::TooMany { retry_at: number(json, "retry_at")? },
+        _ => return Err("answer"),
+    })
+}
+
+pub(super) fn ticket(json: &Value) -> Read<Ticket> {
+    Ok(Ticket {
+        purpose: match tag(json, "purpose") {
+            "scan" => TicketPurpose::Scan,
+            "launch" => TicketPurpose::Launch,
+            "hand_over" => TicketPurpose::HandOver,
+            _ => return Err("purpose"),
+        },
+        application: text(json, "application")?,
+        connector: text(json, "connector")?,
+        app_id: text(json, "app_id")?,
+        state: ticket_state(json)?,
+        number: maybe_text(json, "number")?,
+        client: maybe_text(json, "client")?,
+        client_address: maybe_text(json, "client_address")?,
+        created_at: number(json, "created_at")?,
+        expires_at: number(json, "expires_at")?,
+        profile: optional(json, "profile", profile)?,
+        retry_after: optional(json, "retry_after", count)?,
+    })
+}
+
+pub(super) fn scan(json: &Value) -> Read<ScanAnswer> {
+    Ok(match tag(json, "answer") {
+        "done" => ScanAnswer::Done { ticket: Box::new(ticket(member(json, "ticket"))?) },
+        "taken" => ScanAnswer::Taken,
+        "settled" => ScanAnswer::Settled,
+        _ => return Err("answer"),
+    })
+}
+
+pub(super) fn redeem(json: &Value) -> Read<RedeemAnswer> {
+    Ok(match tag(json, "answer") {
+        "redeemed" => RedeemAnswer::Redeemed { identity: optional(json, "identity", ticket_identity)? },
+        "not_confirmed" => RedeemAnswer::NotConfirmed { state: ticket_state(json)? },
+        "used" => RedeemAnswer::Used,
+        _ => return Err("answer"),
+    })
+}
+
+fn ticket_state(json: &Value) -> Read<TicketState> {
+    Ok(match tag(json, "state") {
+        "waiting" => TicketState::Waiting,
+        "scanned" => TicketState::Scanned,
+        "confirmed" => TicketState::Confirmed,
+        "cancelled" => TicketState::Cancelled,
+        "redeemed" => TicketState::Redeemed,
+        _ => return Err("state"),
+    })
+}
+
+fn ticket_identity(json: &Value, name: Misfit) -> Read<TicketIdentity> {
+    let json = member(json, name);
+    Ok(TicketIdentity {
+        app_id: text(json, "app_id")?,
+        openid: text(json, "openid")?,
+        unionid: maybe_text(json, "unionid")?,
+        profile: optional(json, "profile", profile)?,
+        phone_number: maybe_text(json, "phone_number")?,
     })
 }
 
@@ -278,6 +349,58 @@ mod tests {
             _ => {}
         }
         all
+    }
+
+    #[test]
+    fn tickets_read_as_the_agreement_writes_them() {
+        let states = [TicketState::Waiting, TicketState::Scanned, TicketState::Confirmed, TicketState::Cancelled, TicketState::Redeemed];
+        let purposes = [TicketPurpose::Scan, TicketPurpose::Launch, TicketPurpose::HandOver];
+        let profile = Profile { nickname: Some("小明".into()), picture: Some("https://x/".into()) };
+        let bare = |state, purpose| Ticket {
+            purpose,
+            application: "shop".into(),
+            connector: "scan".into(),
+            app_id: "wx0000000000000004".into(),
+            state,
+            number: None,
+            client: None,
+            client_address: None,
+            created_at: 1,
+            expires_at: 2,
+            profile: None,
+            retry_after: None,
+        };
+        let full = Ticket {
+            number: Some("42".into()),
+            client: Some("Chrome, Windows".into()),
+            client_address: Some("203.0.113.7".into()),
+            profile: Some(profile.clone()),
+            retry_after: Some(3),
+            ..bare(TicketState::Scanned, TicketPurpose::Scan)
+        };
+        let mut tickets = vec![full.clone()];
+        tickets.extend(states.map(|state| bare(state, TicketPurpose::Scan)));
+        tickets.extend(purposes.map(|purpose| bare(TicketState::Waiting, purpose)));
+        agrees(ticket, &tickets);
+        agrees(
+            create_ticket,
+            &[
+                CreateTicketAnswer::Created { ticket: "q2nqv0hYdVOkdlkY0m2m3g".into(), expires_at: 3 },
+                CreateTicketAnswer::TooMany { retry_at: 4 },
+            ],
+        );
+        agrees(scan, &[ScanAnswer::Done { ticket: Box::new(full) }, ScanAnswer::Taken, ScanAnswer::Settled]);
+        let identity = TicketIdentity {
+            app_id: "wx0000000000000004".into(),
+            openid: "o1".into(),
+            unionid: Some("u1".into()),
+            profile: Some(profile),
+            phone_number: Some("+8613800138000".into()),
+        };
+        let mut redeemed =
+            vec![RedeemAnswer::Redeemed { identity: Some(identity) }, RedeemAnswer::Redeemed { identity: None }, RedeemAnswer::Used];
+        redeemed.extend(states.map(|state| RedeemAnswer::NotConfirmed { state }));
+        agrees(redeem, &redeemed);
     }
 
     fn full_user() -> User {

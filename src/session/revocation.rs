@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 
 use resolver_api::RevocationFeed;
-use serde::{Deserialize, Serialize};
 
 use super::contents::Session;
 
@@ -15,7 +14,8 @@ use super::contents::Session;
 const MAX_ENTRIES: usize = 100_000;
 
 /// Which sessions have ended, and how far the feed has been read.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default)]
+#[cfg_attr(test, derive(Debug, PartialEq, Eq))]
 pub struct Revocations {
     /// Where to go on in the feed.
     pub cursor: String,
@@ -53,6 +53,39 @@ impl Revocations {
         }
         self.cursor = other.cursor;
         self.floor = self.floor.max(other.floor);
+    }
+
+    /// The set as workers pass it on: a line for each entry, its parts between tabs. What a line cannot hold ends no session: the
+    /// names of users and sessions are visible ASCII, or no login begins (`login/finish.rs`).
+    pub fn encode(&self) -> Vec<u8> {
+        let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_graphic());
+        let mut lines = format!("{}\t{}\n", self.floor, if is_name(&self.cursor) { &self.cursor } else { "" });
+        for (session, expires_at) in self.sessions.iter().filter(|(name, _)| is_name(name)) {
+            lines.extend([session, "\t", &expires_at.to_string(), "\n"]);
+        }
+        for (user, (not_before, expires_at)) in self.users.iter().filter(|(name, _)| is_name(name)) {
+            lines.extend([user, "\t", &expires_at.to_string(), "\t", &not_before.to_string(), "\n"]);
+        }
+        lines.into_bytes()
+    }
+
+    /// Reads what [`Revocations::encode`] writes; `None` for anything else.
+    pub fn decode(encoded: &[u8]) -> Option<Self> {
+        let mut lines = std::str::from_utf8(encoded).ok()?.lines();
+        let (floor, cursor) = lines.next()?.split_once('\t')?;
+        let mut set = Self { cursor: cursor.into(), floor: floor.parse().ok()?, ..Self::default() };
+        for line in lines {
+            let (name, times) = line.split_once('\t')?;
+            match times.split_once('\t') {
+                None => {
+                    set.sessions.insert(name.into(), times.parse().ok()?);
+                }
+                Some((expires_at, not_before)) => {
+                    set.users.insert(name.into(), (not_before.parse().ok()?, expires_at.parse().ok()?));
+                }
+            }
+        }
+        Some(set)
     }
 
     /// Whether this session has ended before its time.
@@ -128,6 +161,26 @@ mod tests {
         revocations.apply(&feed(&[("a", 100), ("b", 200)], &[]), 10);
         revocations.apply(&feed(&[], &[]), 150);
         assert_eq!(revocations.sessions.len(), 1);
+    }
+
+    #[test]
+    fn workers_pass_the_set_on_as_it_is() {
+        let mut revocations = Revocations::default();
+        assert_eq!(Revocations::decode(&revocations.encode()).as_ref(), Some(&revocations));
+        revocations.apply(&feed(&[("a", 100), ("b-_", 200)], &[("u1", 7), ("u2", 8)]), 10);
+        revocations.floor = 9;
+        assert_eq!(Revocations::decode(&revocations.encode()).as_ref(), Some(&revocations));
+        for odd in ["", "9", "x\tc\n", "9\tc\na", "9\tc\na\t", "9\tc\na\t1\t2\t3", "9\tc\na\t-1"] {
+            assert_eq!(Revocations::decode(odd.as_bytes()), None, "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_none_spoils_no_other() {
+        let mut revocations = Revocations::default();
+        revocations.apply(&feed(&[("a\tb\nc", 100), ("d", 100)], &[("é", 1)]), 10);
+        let read = Revocations::decode(&revocations.encode()).unwrap();
+        assert_eq!((read.sessions.len(), read.users.len()), (1, 0));
     }
 
     #[test]

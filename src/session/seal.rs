@@ -17,8 +17,16 @@ const NONCE_BYTES: usize = 24;
 /// What a token is for. Tokens of one purpose never open as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
+    /// A login that a native app has begun and not ended.
+    AppAttempt,
     /// A login that has begun and not ended.
     Attempt,
+    /// A scan that its person has not confirmed.
+    Confirm,
+    /// A login that a mini program hands back to the app that opened it.
+    HandBack,
+    /// A session that goes over to a web view.
+    HandOver,
     /// A login that waits for its person's answer.
     Pending,
     /// A logged-in session.
@@ -28,7 +36,11 @@ pub enum Purpose {
 impl Purpose {
     fn label(self) -> &'static str {
         match self {
+            Self::AppAttempt => "app-attempt",
             Self::Attempt => "attempt",
+            Self::Confirm => "confirm",
+            Self::HandBack => "hand-back",
+            Self::HandOver => "hand-over",
             Self::Pending => "pending",
             Self::Session => "session",
         }

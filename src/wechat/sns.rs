@@ -4,12 +4,12 @@
 //! leaves fields out rather than null. So the body alone decides, and every field is optional until it is looked at.
 
 use resolver_api::Profile;
-use serde::Deserialize;
 
-use super::errcode;
+pub use super::answer::Refusal;
+use super::answer::{is_id, is_set, nonsense, read, unionid};
 use crate::config::{Connector, WechatApi};
 use crate::error::{Failure, LoginError};
-use crate::http::{CallFailure, CallResult, HttpCall, Peer, push_escaped};
+use crate::http::{CallResult, HttpCall, push_escaped};
 
 /// WeChat's own limit is far lower, and a resolver takes 256: a login does not end over a long name.
 const MAX_NICKNAME_CHARS: usize = 128;
@@ -43,7 +43,7 @@ pub fn access_token(api: &WechatApi, connector: &Connector, code: &[u8]) -> Http
     path.push_str("&code=");
     push_escaped(&mut path, code);
     path.push_str("&grant_type=authorization_code");
-    get(api, "sns.access_token", path)
+    super::get(api, "sns.access_token", path)
 }
 
 /// `GET /sns/userinfo`: asks for the profile.
@@ -53,50 +53,7 @@ pub fn userinfo(api: &WechatApi, grant: &Grant) -> HttpCall {
     path.push_str("&openid=");
     push_escaped(&mut path, grant.openid.as_bytes());
     path.push_str("&lang=zh_CN");
-    get(api, "sns.userinfo", path)
-}
-
-fn get(api: &WechatApi, label: &'static str, path: String) -> HttpCall {
-    HttpCall {
-        peer: Peer::Wechat,
-        label,
-        cluster: api.cluster.clone(),
-        authority: api.api_authority.clone(),
-        method: "GET",
-        path,
-        headers: vec![("accept", "application/json".into())],
-        body: Vec::new(),
-        timeout_ms: api.timeout_ms,
-    }
-}
-
-/// Why WeChat gave nothing.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// What to tell whom.
-    pub failure: Failure,
-    /// WeChat says that this code was exchanged before, or does not know it (any more).
-    pub is_code_spent: bool,
-}
-
-impl From<Failure> for Refusal {
-    fn from(failure: Failure) -> Self {
-        Self { failure, is_code_spent: false }
-    }
-}
-
-/// All that we read of either answer.
-#[derive(Deserialize)]
-struct Body {
-    errcode: Option<serde_json::Value>,
-    errmsg: Option<String>,
-    access_token: Option<String>,
-    openid: Option<String>,
-    unionid: Option<String>,
-    scope: Option<String>,
-    is_snapshotuser: Option<serde_json::Value>,
-    nickname: Option<String>,
-    headimgurl: Option<String>,
+    super::get(api, "sns.userinfo", path)
 }
 
 /// Reads the answer to [`access_token`].
@@ -132,51 +89,6 @@ pub fn read_userinfo(result: CallResult, grant: &Grant) -> Result<Userinfo, Fail
     Ok(Userinfo { profile, unionid: unionid(body.unionid)? })
 }
 
-fn read(result: CallResult) -> Result<Body, Refusal> {
-    let reply = result.map_err(|failure| {
-        let detail = match failure {
-            CallFailure::NotSent => "the call could not be sent: no such cluster, no healthy host, or too many calls under way",
-            CallFailure::Reset => "the connection ended before the answer was complete",
-            CallFailure::TooLarge => "the answer is too long",
-        };
-        Failure::new(LoginError::WechatUnavailable, detail)
-    })?;
-    if reply.status != 200 {
-        return Err(Failure::new(LoginError::WechatUnavailable, format!("HTTP status {}", reply.status)).into());
-    }
-    let text = reply.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&reply.body);
-    let body: Body = serde_json::from_slice(text)
-        .map_err(|error| nonsense(&format!("the answer is not what WeChat documents: {:?}", error.classify())))?;
-    if let Some(code) = body.errcode.as_ref().filter(|code| is_set(code)) {
-        let code = code.as_i64().or_else(|| code.as_str()?.parse().ok()).ok_or_else(|| nonsense("errcode is not a number"))?;
-        let detail = format!("errcode {code}: {}", printable(body.errmsg.as_deref().unwrap_or_default()));
-        return Err(Refusal { failure: Failure::new(errcode::login_error(code), detail), is_code_spent: errcode::is_code_spent(code) });
-    }
-    Ok(body)
-}
-
-fn nonsense(detail: &str) -> Failure {
-    Failure::new(LoginError::WechatUnavailable, detail)
-}
-
-/// Present, and neither 0 nor "0" nor false nor null: WeChat's "yes" comes as 1, and anything odd counts as yes.
-fn is_set(value: &serde_json::Value) -> bool {
-    !(value.is_null() || value.as_bool() == Some(false) || value.as_i64() == Some(0) || value.as_str() == Some("0"))
-}
-
-/// The shape of openids and unionids.
-fn is_id(id: &str) -> bool {
-    (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-}
-
-/// Empty is absent: as an identity it would be one that everybody shares.
-fn unionid(value: Option<String>) -> Result<Option<String>, Failure> {
-    match value.filter(|id| !id.is_empty()) {
-        Some(id) if !is_id(&id) => Err(nonsense("no usable unionid in the answer")),
-        value => Ok(value),
-    }
-}
-
 /// Only WeChat's own picture hosts; old profiles still name them with http.
 fn picture(address: String) -> Option<String> {
     let rest = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://"))?;
@@ -187,15 +99,10 @@ fn picture(address: String) -> Option<String> {
     (is_wechats && is_plain).then(|| format!("https://{rest}"))
 }
 
-/// WeChat's words for the operator's log: one line, bounded.
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::HttpReply;
+    use crate::http::{CallFailure, HttpReply};
     use proptest::prelude::*;
 
     fn reply(body: &str) -> CallResult {

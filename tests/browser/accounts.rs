@@ -267,3 +267,111 @@ async fn log_out(desk: &Chromium) {
     desk.click("form button").await;
     desk.reads("You are logged out").await;
 }
+
+#[tokio::test]
+async fn nobody_is_asked_whose_identities_are_of_one_account() {
+    let stack = Stack::start().await;
+    let desk = Chromium::of(&stack).start().await;
+    let hand = Chromium::of(&stack).calling_itself(WECHAT).beside(&desk).start().await;
+    // The website app is outside of the platform: WeChat tells an openid and no unionid.
+    stack.wechat.unbind_app("wx0000000000000001").unwrap();
+    phone::log_in(&desk, "/orders", "xiaoming").await;
+    let sub = desk.identity(&stack).await.sub().to_owned();
+    log_out(&desk).await;
+
+    // It has joined: a known openid with a unionid that nobody has.
+    stack.wechat.bind_app("wx0000000000000001", "main").unwrap();
+    phone::log_in(&desk, "/orders", "xiaoming").await;
+    assert_eq!(desk.identity(&stack).await.sub(), sub, "an account without a unionid gains one");
+    log_out(&desk).await;
+
+    // The other app: an unknown openid with a unionid that is known by now.
+    hand.open("/orders").await;
+    hand.arrives_at_wechat("/connect/oauth2/authorize").await;
+    phone::answer(&hand, "xiaoming", "allow").await;
+    hand.arrives_at("/orders").await;
+    assert_eq!(hand.identity(&stack).await.sub(), sub);
+
+    // Both known, and of one account; and nobody's.
+    phone::log_in(&desk, "/orders", "xiaoming").await;
+    assert_eq!(desk.identity(&stack).await.sub(), sub);
+    log_out(&desk).await;
+    phone::hand_over(&desk).await;
+    phone::log_in(&desk, "/orders", "xiaohong").await;
+    assert_ne!(desk.identity(&stack).await.sub(), sub);
+    assert_eq!((stack.accounts().await, stack.new_users().await), (2, 2));
+    hand.close().await;
+    desk.finish(stack).await;
+}
+
+#[tokio::test]
+async fn an_older_tab_says_that_it_is_over_and_the_newer_one_goes_on() {
+    let (stack, sub) = start().await;
+    stack.wechat.put_person("second", Person::new("工作微信 Work")).unwrap();
+    let mut desk = Chromium::of(&stack).start().await;
+    desk.expects("/wxgate/account");
+    scan(&desk, "xiaoming").await;
+    desk.reads("Do you already have an account?").await;
+    let older = desk.new_window().await;
+    scan(&desk, "second").await;
+    desk.reads("Do you already have an account?").await;
+    let newer = desk.window().await;
+
+    // It asks as xiaoming, and would answer for the second.
+    desk.switch_to(&older).await;
+    desk.click(&of("create", "button")).await;
+    desk.reads("pending_over").await;
+    picture(&desk, "older-tab").await;
+    assert_eq!(stack.accounts().await, 1, "no account came of it");
+
+    desk.switch_to(&newer).await;
+    desk.click("details:has(input[type=password]) summary").await;
+    desk.types(&of("password", "input[name=account]"), "xiaoming.w").await;
+    desk.types(&of("password", "input[name=password]"), PASSWORD).await;
+    desk.click(&of("password", "button")).await;
+    desk.arrives_at("/orders").await;
+    assert_eq!(desk.identity(&stack).await.sub(), sub);
+
+    // The way on of the older tab leads to what the person is by now.
+    desk.switch_to(&older).await;
+    desk.click("a.button").await;
+    desk.arrives_at("/").await;
+    assert_eq!((desk.identity(&stack).await.sub(), stack.accounts().await), (sub.as_str(), 1));
+    desk.finish(stack).await;
+}
+
+#[tokio::test]
+async fn another_browser_that_knows_the_address_of_the_page_has_nothing() {
+    let (stack, sub) = start().await;
+    let mut desk = Chromium::of(&stack).start().await;
+    desk.expects("/wxgate/account");
+    scan(&desk, "xiaoming").await;
+    desk.types(&of("send_code", "input[type=tel]"), "138 0013 8000").await;
+    desk.click(&of("send_code", "button")).await;
+    desk.reads("Enter the code").await;
+    let address = desk.address().await;
+    assert!(address.contains("/wxgate/account?login="), "{address}");
+
+    let thief = Chromium::of(&stack).beside(&desk).start().await;
+    thief.open(&address).await;
+    thief.arrives_at_wechat("/connect/qrconnect").await;
+    assert_eq!(thief.cookies().await.iter().filter(|(name, _)| name.contains("wxgate_pending")).count(), 0);
+    // Nor where it has an account of its own: that is what it sees there.
+    thief.close().await;
+    let mut thief = Chromium::of(&stack).beside(&desk).start().await;
+    thief.expects("/wxgate/account");
+    stack.resolver.set_policy("pc", json!({"binding": "none"})).await;
+    phone::log_in(&thief, "/orders", "xiaohong").await;
+    thief.open(&address).await;
+    thief.reads("小红").await;
+    assert!(thief.in_view(&of("code", "input[name=code]")).await.is_none());
+    thief.close().await;
+
+    let code = stack.resolver.outbox.code_for(NUMBER).await;
+    stack.add_secret(&code);
+    desk.types(&of("code", "input[name=code]"), &code).await;
+    desk.click(&of("code", "button")).await;
+    desk.arrives_at("/orders").await;
+    assert_eq!(desk.identity(&stack).await.sub(), sub);
+    desk.finish(stack).await;
+}

@@ -46,9 +46,16 @@ pub(crate) struct Builder {
     preferences: Value,
     arguments: Vec<String>,
     hosts: Vec<(String, SocketAddr)>,
+    is_beside: bool,
 }
 
 impl Builder {
+    /// Somebody else's browser, in a story that has one already: two stories that each waited for a second one would wait for ever.
+    pub(crate) fn beside(mut self, _first: &Chromium) -> Self {
+        self.is_beside = true;
+        self
+    }
+
     /// Another User-Agent; one of a phone gets a phone's screen.
     pub(crate) fn calling_itself(mut self, user_agent: &str) -> Self {
         user_agent.clone_into(&mut self.user_agent);
@@ -95,7 +102,8 @@ impl Builder {
     /// Starts it, with one empty window.
     pub(crate) async fn start(self) -> Chromium {
         static PERMITS: OnceLock<Arc<Semaphore>> = OnceLock::new();
-        let permit = PERMITS.get_or_init(|| Arc::new(Semaphore::new(AT_ONCE))).clone().acquire_owned().await.expect("never closed");
+        let permits = PERMITS.get_or_init(|| Arc::new(Semaphore::new(AT_ONCE))).clone();
+        let permit = if self.is_beside { None } else { Some(permits.acquire_owned().await.expect("never closed")) };
         let profile = tempfile::Builder::new().prefix("wxgate-chromium-").tempdir().expect("a temporary directory");
         let (driver_process, port) = DriverProcess::start();
         let capabilities = self.capabilities(profile.path());
@@ -157,7 +165,7 @@ pub(crate) struct Chromium {
     #[expect(dead_code, reason = "held, not read")]
     profile: TempDir,
     #[expect(dead_code, reason = "held, not read")]
-    permit: OwnedSemaphorePermit,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Chromium {
@@ -172,6 +180,7 @@ impl Chromium {
             preferences: json!({}),
             arguments: Vec::new(),
             hosts: Vec::new(),
+            is_beside: false,
         }
     }
 
@@ -179,6 +188,11 @@ impl Chromium {
     pub(crate) async fn open(&self, target: &str) {
         let url = if target.starts_with('/') { format!("{}{target}", self.origin) } else { target.to_owned() };
         self.driver.goto(&url).await.unwrap_or_else(|error| panic!("{url}: {error}"));
+    }
+
+    /// Where WeChat is.
+    pub(crate) fn wechat_origin(&self) -> &str {
+        &self.wechat_origin
     }
 
     /// The address of this window's page.
@@ -253,7 +267,7 @@ impl Chromium {
         self.eventually(&format!("{text:?}"), async || self.text().await.contains(text).then_some(())).await;
     }
 
-    async fn eventually<T>(&self, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    pub(crate) async fn eventually<T>(&self, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
         let deadline = std::time::Instant::now() + PATIENCE;
         loop {
             if let Some(found) = ask().await {
@@ -420,8 +434,22 @@ struct DriverProcess {
 }
 
 impl DriverProcess {
-    /// On a free port, which it names.
+    /// On a free port, which it names. It takes one for IPv4 and then the same for IPv6, and ends where somebody else has that.
     fn start() -> (Self, u16) {
+        let mut said = String::new();
+        for _ in 0..5 {
+            let mut process = Self::spawn();
+            while process.output.read_line(&mut said).is_ok_and(|bytes| bytes > 0) {
+                let port = said.lines().last().and_then(|line| line.split_once("started successfully on port "));
+                if let Some(port) = port.and_then(|(_, port)| port.trim_end_matches('.').parse().ok()) {
+                    return (process, port);
+                }
+            }
+        }
+        panic!("the driver ended while starting:\n{said}");
+    }
+
+    fn spawn() -> Self {
         let mut child = Command::new(tool("WXGATE_CHROMEDRIVER"))
             .args(["--port=0"])
             .process_group(0)
@@ -430,18 +458,8 @@ impl DriverProcess {
             .stderr(Stdio::null())
             .spawn()
             .expect("start the driver");
-        let mut process = {
-            let output = BufReader::new(child.stdout.take().expect("piped"));
-            Self { child, output, is_killed: false }
-        };
-        let mut said = String::new();
-        while process.output.read_line(&mut said).is_ok_and(|bytes| bytes > 0) {
-            let port = said.lines().last().and_then(|line| line.split_once("started successfully on port "));
-            if let Some(port) = port.and_then(|(_, port)| port.trim_end_matches('.').parse().ok()) {
-                return (process, port);
-            }
-        }
-        panic!("the driver ended while starting:\n{said}");
+        let output = BufReader::new(child.stdout.take().expect("piped"));
+        Self { child, output, is_killed: false }
     }
 
     fn kill(&mut self) {

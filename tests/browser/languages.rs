@@ -7,7 +7,7 @@ use crate::chromium::Chromium;
 
 /// Of each page: its path, and what it says in Chinese and in English.
 const PAGES: [(&str, &str, &str); 4] = [
-    ("/wxgate/login", "需要用另一台设备上的微信扫码", "You will need WeChat on another device"),
+    ("/wxgate/login", "请在微信中打开本页登录", "Open this page inside WeChat to log in"),
     ("/wxgate/callback/pc", "无法识别的登录请求", "We could not read this login"),
     ("/wxgate/nothing", "页面不存在", "There is nothing here"),
     ("/wxgate/logout", "已退出登录", "You are logged out"),

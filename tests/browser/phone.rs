@@ -12,6 +12,15 @@ pub(crate) async fn scan(browser: &Chromium, person: &str, decision: &str) {
     browser.close_and_switch_to(&desk).await;
 }
 
+/// Opens what a code says on the phone, as this person, and answers. Comes back to this window.
+pub(crate) async fn opens(browser: &Chromium, code: &str, person: &str, decision: &str) {
+    let desk = browser.new_window().await;
+    browser.open(code).await;
+    answer(browser, person, decision).await;
+    browser.sees(".done").await;
+    browser.close_and_switch_to(&desk).await;
+}
+
 /// Answers WeChat's question in this window as this person. The phone asks once whose it is.
 pub(crate) async fn answer(browser: &Chromium, person: &str, decision: &str) {
     let (person, decision) = (format!("button[value={person}]"), format!("button[value={decision}]"));
@@ -20,6 +29,13 @@ pub(crate) async fn answer(browser: &Chromium, person: &str, decision: &str) {
         browser.click(&person).await;
     }
     browser.click(&decision).await;
+}
+
+/// Taps the button that says this.
+pub(crate) async fn tap(phone: &Chromium, text: &str) {
+    phone.reads(text).await;
+    let script = "const [text] = arguments; [...document.querySelectorAll('button')].find(one => one.textContent.includes(text)).click();";
+    phone.driver.execute(script, vec![text.into()]).await.unwrap();
 }
 
 /// Somebody else's phone from now on.

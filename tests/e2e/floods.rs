@@ -132,6 +132,9 @@ async fn the_shipped_rate_limit_stops_a_flood_and_leaves_the_application_alone()
     let statuses = flood(&stack, (0..400).map(|_| callback()).collect()).await;
     let limited = statuses.iter().filter(|status| **status == 429).count();
     assert!(limited > 150, "{limited} of {} were limited", statuses.len());
+    let refused = async || Some(visitor.get("/wxgate/login").await).filter(|answer| answer.status == 429);
+    let refused = wxgate_tests::eventually(Duration::from_secs(10), "over the limit", refused).await;
+    assert_eq!(refused.header("retry-after"), Some("1"), "{refused}");
     for _ in 0..50 {
         visitor.api("/account").await.assert_status(200);
     }

@@ -1,5 +1,5 @@
 //! Nobody but the gate tells the application who somebody is: identity headers in every spelling and place, our own
-//! tokens replayed, what servers merge or split, tunnels and upgrades, and what an application says of us.
+//! tokens replayed, and what servers merge or split.
 //!
 //! Each attack runs on the configuration that we ship and on one without any protection of Envoy's own.
 
@@ -14,29 +14,26 @@ on_both![
     nothing_but_a_session_of_ours_is_a_way_in,
     a_session_token_reaches_no_application_however_it_is_sent,
     every_configured_claim_header_is_as_safe,
-    no_tunnel_is_opened_and_a_websocket_needs_a_session,
-    requests_within_requests_stay_within,
-    an_application_cannot_speak_for_the_gate_and_gets_its_own_cookies,
     every_copy_of_a_request_that_envoy_repeats_has_one_identity,
 ];
 
 /// Access, as the shipped rules have it.
-const PUBLIC: &str = "/assets/a.css";
-const OPTIONAL: &str = "/";
-const PROTECTED: &str = "/account";
+pub(crate) const PUBLIC: &str = "/assets/a.css";
+pub(crate) const OPTIONAL: &str = "/";
+pub(crate) const PROTECTED: &str = "/account";
 
 /// The headers that only the gate may set, in the shipped configuration.
-const OURS: [&str; 2] = ["x-wxgate-identity", "x-user-id"];
+pub(crate) const OURS: [&str; 2] = ["x-wxgate-identity", "x-user-id"];
 
 /// The attacker, logged in, and the victim's genuine identity, which the attacker has got hold of.
-struct Cast {
-    attacker: Visitor,
-    attacker_sub: String,
-    victim: Identity,
+pub(crate) struct Cast {
+    pub(crate) attacker: Visitor,
+    pub(crate) attacker_sub: String,
+    pub(crate) victim: Identity,
 }
 
 impl Cast {
-    async fn of(stack: &Stack) -> Self {
+    pub(crate) async fn of(stack: &Stack) -> Self {
         let (attacker, victim) = (stack.visitor(), stack.visitor());
         attacker.login("pc", "xiaoming").await.assert_status(200);
         victim.login("pc", "xiaohong").await.assert_status(200);
@@ -44,11 +41,11 @@ impl Cast {
     }
 
     /// What a client would put into this header to be the victim.
-    fn lie(&self, header: &str) -> String {
+    pub(crate) fn lie(&self, header: &str) -> String {
         if header == OURS[0] { self.victim.token.clone() } else { self.victim.sub().to_owned() }
     }
 
-    fn cookie_line(&self) -> String {
+    pub(crate) fn cookie_line(&self) -> String {
         format!("cookie: __Host-wxgate_session={}", self.attacker.session())
     }
 }
@@ -70,7 +67,7 @@ fn spellings(name: &str) -> Vec<String> {
 
 /// Fails unless the application was told of this account and of no other, once and in one spelling, or of none.
 #[track_caller]
-fn assert_told_of(seen: &Seen, sub: Option<&str>, case: &str) {
+pub(crate) fn assert_told_of(seen: &Seen, sub: Option<&str>, case: &str) {
     let folded = |name: &str| name.replace('_', "-");
     for own in OURS {
         let all: Vec<_> = seen.headers.iter().chain(&seen.trailers).filter(|(name, _)| folded(name) == own).collect();
@@ -392,238 +389,6 @@ async fn every_configured_claim_header_is_as_safe(setup: Setup) {
         assert!(seen.header(name).is_some(), "{name} is missing in {seen:?}");
     }
     stack.finish().await;
-}
-
-/// HDR-09 to HDR-11.
-async fn no_tunnel_is_opened_and_a_websocket_needs_a_session(setup: Setup) {
-    let stack = setup.builder().start().await;
-    let cast = Cast::of(&stack).await;
-    tunnels(&stack, &cast).await;
-    websockets(&stack, &cast).await;
-    websockets_over_http2(setup, &stack, &cast).await;
-    stack.finish().await;
-}
-
-async fn tunnels(stack: &Stack, cast: &Cast) {
-    let authority = stack.authority();
-    let cookie = format!("__Host-wxgate_session={}", cast.attacker.session());
-    for target in [authority, "shop.internal:80", "127.0.0.1:22", "/account", "*"] {
-        for lines in [
-            format!("host: {authority}"),
-            format!("host: {authority}\r\ncookie: {cookie}"),
-            format!("host: {authority}\r\ncookie: {cookie}\r\nupgrade: websocket\r\nconnection: upgrade"),
-        ] {
-            let fate = stack.raw(format!("CONNECT {target} HTTP/1.1\r\n{lines}\r\n\r\n").as_bytes()).await;
-            assert!(fate.is_refused(), "CONNECT {target}, {lines}: {fate:?}");
-        }
-    }
-    let connect: Field<'_> = (b":method", b"CONNECT");
-    let (host, session): (Field<'_>, Field<'_>) = ((b":authority", authority.as_bytes()), (b"cookie", cookie.as_bytes()));
-    let (scheme, path): (Field<'_>, Field<'_>) = ((b":scheme", b"http"), (b":path", b"/account"));
-    let cases: [&[Field<'_>]; 8] = [
-        &[connect, host],
-        &[connect, host, session],
-        &[connect],
-        &[connect, path],
-        &[connect, host, scheme, path, session],
-        &[connect, host, scheme, path, (b":protocol", b"connect-udp"), session],
-        &[connect, host, scheme, path, (b":protocol", b"\xff"), session],
-        &[connect, host, (b":protocol", b"websocket"), session],
-    ];
-    for fields in cases {
-        let fate = stack.raw2(fields, b"").await;
-        assert!(fate.is_refused(), "{fields:?}: {fate:?}");
-    }
-}
-
-async fn websockets(stack: &Stack, cast: &Cast) {
-    let mut lines = vec!["upgrade: websocket".to_owned(), "connection: Upgrade".into(), "sec-websocket-version: 13".into()];
-    lines.push("sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==".into());
-    lines.push(format!("x-wxgate-identity: {}", cast.victim.token));
-    lines.push(format!("X-User-Id: {}", cast.victim.sub()));
-    let anonymous = stack.head("GET", PROTECTED, &lines);
-    let fate = stack.raw(&anonymous).await;
-    assert!(fate.is_refused() && fate.status() == 401, "{fate:?}");
-
-    // A second request right behind the first one, before anybody has agreed to switch protocols.
-    let early = [anonymous, stack.head("GET", PROTECTED, &[""; 0])].concat();
-    let fate = stack.raw(&early).await;
-    assert!(fate.is_refused(), "{fate:?}");
-
-    lines.push(cast.cookie_line());
-    let before = stack.app.count();
-    let mut wire = stack.wire_with(&stack.head("GET", PROTECTED, &lines)).await;
-    assert_eq!(wire.answer().await.map(|answer| answer.status), Some(101));
-    wire.send(b"hello").await;
-    assert_eq!(wire.bytes().await.as_deref(), Some(&b"hello"[..]));
-    let [seen] = &stack.app.seen()[before..] else { panic!("one request was expected") };
-    assert_told_of(seen, Some(&cast.attacker_sub), "a WebSocket");
-
-    // With a session the bytes behind may arrive as what they are then: no request.
-    let before = stack.app.count();
-    let early = [stack.head("GET", PROTECTED, &lines), stack.head("GET", "/admin", &[""; 0])].concat();
-    stack.raw(&early).await;
-    let paths: Vec<_> = stack.app.seen_after(before).into_iter().map(|seen| seen.path).collect();
-    assert!(!paths.contains(&"/admin".to_owned()), "{paths:?}");
-
-    // What says that it is one and is none gets no more than others.
-    for odd in ["upgrade: websocket", "connection: upgrade\r\nupgrade: WebSocket, h2c", "connection: upgrade\r\nupgrade: unheard-of"] {
-        let fate = stack.raw(&stack.head("GET", PROTECTED, &[odd])).await;
-        assert!(fate.is_refused(), "{odd}: {fate:?}");
-    }
-}
-
-/// Extended CONNECT (RFC 8441), which Envoy turns into an upgrade where it is told to.
-async fn websockets_over_http2(setup: Setup, stack: &Stack, cast: &Cast) {
-    let cookie = format!("__Host-wxgate_session={}", cast.attacker.session());
-    let mut fields = stack.fields("CONNECT", PROTECTED.as_bytes(), &[(b":protocol", b"websocket")]);
-    // Pseudo-headers come first.
-    fields.push((b"x-wxgate-identity", cast.victim.token.as_bytes()));
-    let mut wire = Http2::connect(stack.envoys[0].address).await;
-    let before = stack.app.count();
-    let stream = wire.headers(&fields, false).await;
-    let refused = wire.status(stream).await;
-    assert_eq!(refused, (setup == Setup::Bare).then_some(401));
-    assert_eq!(stack.app.count(), before);
-
-    fields.push((b"cookie", cookie.as_bytes()));
-    let mut wire = Http2::connect(stack.envoys[0].address).await;
-    let stream = wire.headers(&fields, false).await;
-    let status = wire.status(stream).await;
-    match setup {
-        Setup::Shipped => assert_eq!((status, stack.app.count()), (None, before)),
-        Setup::Bare => {
-            assert_eq!(status, Some(200));
-            assert_told_of(&stack.app.last(), Some(&cast.attacker_sub), "a WebSocket over HTTP/2");
-        }
-    }
-}
-
-/// HDR-12.
-async fn requests_within_requests_stay_within(setup: Setup) {
-    let stack = setup.builder().start().await;
-    let inner = String::from_utf8(stack.head("GET", PROTECTED, &["x-inner: 1"])).expect("text");
-    let length = inner.len();
-    let framings = [
-        format!("content-length: {length}\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{inner}"),
-        format!("transfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\n{inner}"),
-        format!("transfer-encoding: xchunked\r\n\r\n0\r\n\r\n{inner}"),
-        format!("transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n{inner}"),
-        format!("transfer-encoding: chunked\r\ntransfer-encoding: identity\r\n\r\n0\r\n\r\n{inner}"),
-        format!("transfer-encoding : chunked\r\n\r\n0\r\n\r\n{inner}"),
-        format!("transfer-encoding:\x0bchunked\r\n\r\n0\r\n\r\n{inner}"),
-        format!("x: 1\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{inner}"),
-        format!("content-length: 0\r\ncontent-length: {length}\r\n\r\n{inner}"),
-        format!("content-length: 0, {length}\r\n\r\n{inner}"),
-        format!("content-length: +{length}\r\n\r\n{inner}"),
-        format!("content-length: -1\r\n\r\n{inner}"),
-        format!("content-length: 99999999999999999999\r\n\r\n{inner}"),
-        format!("content-length: 0x{length:x}\r\n\r\n{inner}"),
-        format!("transfer-encoding: chunked\r\n\r\n10000000000000000\r\n{inner}"),
-        format!("transfer-encoding: chunked\r\n\r\n-1\r\n{inner}"),
-        format!("transfer-encoding: chunked\r\n\r\n0;\n\r\n\r\n{inner}"),
-        format!("content-length: {length}\r\n\r\n{inner}"),
-        format!("transfer-encoding: chunked\r\n\r\n{length:x}\r\n{inner}\r\n0\r\n\r\n"),
-    ];
-    for path in [PUBLIC, PROTECTED, "/wxgate/logout", "/wxgate/login"] {
-        for framing in &framings {
-            let head = format!("POST {path} HTTP/1.1\r\nhost: {}\r\n{framing}", stack.authority());
-            let mut wire = stack.wire_with(head.as_bytes()).await;
-            // Half a body would be waited for.
-            wire.finish_sending().await;
-            wire.rest().await;
-        }
-    }
-    let old = format!("POST {PUBLIC} HTTP/1.0\r\nhost: {}\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{inner}", stack.authority());
-    stack.raw(old.as_bytes()).await;
-    let seen = stack.app.seen();
-    assert!(!seen.is_empty(), "whole bodies on a public path arrive");
-    for seen in seen {
-        let is_outer = seen.path == PUBLIC && seen.method == "POST" && seen.header("x-inner").is_none();
-        assert!(is_outer, "a request came out of another one: {}", String::from_utf8_lossy(&seen.raw_head));
-    }
-    stack.finish().await;
-}
-
-/// HDR-19, HDR-20.
-async fn an_application_cannot_speak_for_the_gate_and_gets_its_own_cookies(setup: Setup) {
-    let stack = setup.builder().start().await;
-    let visitor = stack.visitor();
-    visitor.login("pc", "xiaoming").await.assert_status(200);
-    cookies_of_requests(&stack, &visitor).await;
-    headers_of_answers(&stack, &visitor).await;
-    stack.finish().await;
-}
-
-async fn headers_of_answers(stack: &Stack, visitor: &Visitor) {
-    let own: Vec<_> = (0..10).map(|number| format!("app{number}=v{number}; Path=/x; Max-Age={number}")).collect();
-    let mut headers = vec![("x-wxgate-identity", "mallory"), ("X-User-Id", "mallory"), ("x-innocent", "1")];
-    headers.push(("set-cookie", "__Host-wxgate_session=planted; Path=/; Secure"));
-    headers.extend(own.iter().map(|cookie| ("set-cookie", cookie.as_str())));
-    headers.push(("Set-Cookie", " __Host-wxgate_attempt_abcdefgh=planted; Path=/; Secure"));
-    headers.push(("set-cookie", "__Host-wxgate_starts=; Max-Age=0; Path=/; Secure"));
-    headers.push(("set-cookie", "last=\"__Host-wxgate_session=no\""));
-    for path in [PUBLIC, OPTIONAL, PROTECTED] {
-        for status in [200, 302, 404, 500] {
-            stack.app.answer(path, status, &headers, "");
-            let fate = stack.raw(&stack.head("GET", path, &[format!("cookie: __Host-wxgate_session={}", visitor.session())])).await;
-            let answer = fate.answer.expect("an answer");
-            answer.assert_status(status);
-            let cookies: Vec<_> = answer.all("set-cookie").collect();
-            let expected: Vec<_> = own.iter().map(String::as_str).chain(["last=\"__Host-wxgate_session=no\""]).collect();
-            assert_eq!(cookies, expected, "{path}");
-            assert_eq!((answer.header("x-wxgate-identity"), answer.header("x-user-id")), (None, None), "{answer}");
-            assert_eq!(answer.header("x-innocent"), Some("1"));
-        }
-    }
-}
-
-/// Pieces of a header line, and what is left of it.
-type CookieCase<'a> = (&'a [&'a [u8]], Option<&'a [u8]>);
-
-async fn cookies_of_requests(stack: &Stack, visitor: &Visitor) {
-    let session = format!("__Host-wxgate_session={}", visitor.session()).into_bytes();
-    let cases: [CookieCase<'_>; 16] = [
-        (&[b"a=1; b=2; ", &session], Some(b"a=1; b=2")),
-        (&[b"a=1; ", &session, b"; b=\"x;y\"; c"], Some(b"a=1; b=\"x;y\"; c")),
-        (&[&session], None),
-        (&[&session, b";"], None),
-        (&[b" ; ", &session, b" ; "], None),
-        (&[&session, b"; a=1"], Some(b"a=1")),
-        (&[b"a=1;", &session, b";b=2"], Some(b"a=1;b=2")),
-        (&[b"a=1;;  b=2;", &session], Some(b"a=1;;  b=2")),
-        (&[b"a=\xff\x80; ", &session, b"; \xc3=\xa9"], Some(b"a=\xff\x80; \xc3=\xa9")),
-        (&[b"a=%20+=; ", &session, b"; b={\"x\":\"__Host-wxgate_session=1\"}"], Some(b"a=%20+=; b={\"x\":\"__Host-wxgate_session=1\"}")),
-        (&[b"x__Host-wxgate_session=1; ", &session], Some(b"x__Host-wxgate_session=1")),
-        (&[b"__host-wxgate_session=1; ", &session], Some(b"__host-wxgate_session=1")),
-        (&[b"__Host-wxgate_attempt_aaaaaaaa=1; a=1; ", &session, b"; __Host-wxgate_starts=1"], Some(b"a=1")),
-        // One header in several lines.
-        (&[b"a=1\r\ncookie: ", &session, b"\r\ncookie: b=2"], Some(b"a=1; b=2")),
-        (&[&session, b"\r\ncookie: b=2; c=3"], Some(b"b=2; c=3")),
-        (&[b"a=1; b=2\r\nCookie: ", &session], Some(b"a=1; b=2")),
-    ];
-    for (parts, expected) in cases {
-        let line = [b"cookie: ", parts.concat().as_slice()].concat();
-        let case = String::from_utf8_lossy(&line).into_owned();
-        for path in [PUBLIC, OPTIONAL, PROTECTED] {
-            let fate = stack.raw(&stack.head("GET", path, &[&line])).await;
-            let [seen] = &fate.seen[..] else { panic!("{case}: {fate:?}") };
-            let cookies: Vec<_> = seen.headers.iter().filter(|(name, _)| name == "cookie").map(|(_, value)| value.as_slice()).collect();
-            assert_eq!(cookies, expected.into_iter().collect::<Vec<_>>(), "{case} on {path}");
-        }
-    }
-    // Envoy leaves them in one line for HTTP/1.1, as they must be there (RFC 9113, section 8.2.3).
-    let more: [Field<'_>; 4] = [(b"cookie", b"a=1"), (b"cookie", &session), (b"cookie", b"b=2"), (b"cookie", b"c=3")];
-    let fate = stack.raw2(&stack.fields("GET", PROTECTED.as_bytes(), &more), b"").await;
-    assert_eq!(fate.seen.first().and_then(|seen| seen.header("cookie")).as_deref(), Some("a=1; b=2; c=3"), "{fate:?}");
-
-    // Without any of ours nothing changes, and a bearer token of ours is nobody else's business either.
-    let bearer = format!("authorization: Bearer {}", visitor.session());
-    let fate = stack.raw(&stack.head("GET", PROTECTED, &[&bearer, "cookie:  a=1;b ; c=\"\""])).await;
-    let seen = &fate.seen[0];
-    assert_eq!((seen.header("cookie").as_deref(), seen.header("authorization")), (Some("a=1;b ; c=\"\""), None), "{seen:?}");
-    let fate = stack.raw(&stack.head("GET", PUBLIC, &["authorization: Basic YTpi"])).await;
-    assert_eq!(fate.seen[0].header("authorization").as_deref(), Some("Basic YTpi"), "the application's own");
 }
 
 /// HDR-18.

@@ -1,9 +1,7 @@
 //! The identity header in the hands of a JWT library of another language: PyJWT, which gets the public keys by itself.
-//! Needs `python3` with `venv`; without it these tests fail rather than pass unseen.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use wxgate_tests::Stack;
@@ -44,7 +42,7 @@ async fn a_python_application_verifies_eddsa_as_well() {
 async fn verify(stack: &Stack, audience: &str, token: &str) -> Result<Value, String> {
     // Any host name will do for the keys, so the gate is asked where it listens.
     let keys = format!("http://{}/wxgate/jwks.json", stack.envoys[0].address);
-    let mut python = Command::new(python().join("bin/python"));
+    let mut python = Command::new(python());
     python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/pyjwt/verify.py"));
     python.args([&keys, &stack.origin, audience, token]).env("NO_PROXY", "*");
     let output = tokio::task::spawn_blocking(move || python.output()).await.unwrap().unwrap();
@@ -58,28 +56,15 @@ fn ed25519_key() -> String {
     let make = "from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey as K\n\
                 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat\n\
                 print(K.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())";
-    String::from_utf8(succeed(Command::new(python().join("bin/python")).args(["-c", make]).output()).stdout).unwrap()
+    String::from_utf8(python_venv::output(Command::new(python()).args(["-c", make])).stdout).unwrap()
 }
 
-/// A virtual environment with PyJWT, made by whichever test needs it first.
-fn python() -> &'static Path {
-    static PLACE: OnceLock<PathBuf> = OnceLock::new();
-    PLACE.get_or_init(|| {
-        let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/pyjwt/requirements.txt");
-        let wanted = std::fs::read_to_string(&requirements).unwrap();
-        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pyjwt");
-        let mark = place.join("requirements-installed.txt");
-        if !std::fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
-            succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place).output());
-            succeed(Command::new(place.join("bin/pip")).args(["install", "--quiet", "--requirement"]).arg(&requirements).output());
-            std::fs::write(mark, wanted).unwrap();
-        }
-        place
-    })
+fn python() -> PathBuf {
+    python_with("pyjwt", "e2e/pyjwt/requirements.txt")
 }
 
-fn succeed(output: std::io::Result<Output>) -> Output {
-    let output = output.unwrap_or_else(|error| panic!("python3 with venv is needed (Debian: python3-venv): {error}"));
-    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    output
+/// The interpreter of an environment with these requirements.
+pub(crate) fn python_with(name: &str, requirements: &str) -> PathBuf {
+    let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join(requirements);
+    python_venv::python(&requirements, &Path::new(env!("CARGO_TARGET_TMPDIR")).join(name))
 }

@@ -16,7 +16,7 @@ const OTHER_APPS: [(&str, &str, &str); 2] =
 
 /// Beside `shop`: `lab` in the same pool, `docs` in another. Each has a WeChat app of its own, since WeChat knows one
 /// callback domain for each.
-async fn start_several() -> Stack {
+pub(crate) async fn start_several() -> Stack {
     let more = |json: &mut Value| {
         let origin = json["applications"][0]["origin"].as_str().unwrap().to_owned();
         for (id, app_id, secret) in OTHER_APPS {
@@ -38,12 +38,12 @@ async fn start_several() -> Stack {
 }
 
 /// The origin of another application of a stack.
-fn origin_of(shop: &str, id: &str) -> String {
+pub(crate) fn origin_of(shop: &str, id: &str) -> String {
     shop.replace("localhost", &format!("{id}.localhost"))
 }
 
 /// The same cookies at another application, as nobody's browser would send them.
-fn carried_to(visitor: &Visitor, origin: &str) -> Visitor {
+pub(crate) fn carried_to(visitor: &Visitor, origin: &str) -> Visitor {
     let thief = visitor.stolen().at(origin);
     for (name, value) in visitor.cookies() {
         thief.set_cookie(&name, &value);

@@ -146,8 +146,8 @@ async fn carry(mut client: TcpStream, target: SocketAddr, fault: Fault, only: Op
         server.write_all(&head).await?;
         return match fault {
             _ if is_spared => copy_bidirectional(&mut client, &mut server).await.map(drop),
-            Fault::Delay(by) => delayed(client, server, by).await,
-            Fault::Cut(left) => cut(client, server, left).await,
+            Fault::Delay(by) => answered(client, server, by, usize::MAX).await,
+            Fault::Cut(left) => answered(client, server, Duration::ZERO, left).await,
             _ => Ok(()),
         };
     }
@@ -204,30 +204,16 @@ async fn read_head(client: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     Ok(head)
 }
 
-async fn delayed(client: TcpStream, server: TcpStream, by: Duration) -> std::io::Result<()> {
+/// The request goes through, and so does the whole answer so much later, or as many bytes of it.
+async fn answered(client: TcpStream, server: TcpStream, after: Duration, most: usize) -> std::io::Result<()> {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let asking = tokio::io::copy(&mut from_client, &mut to_server);
     let answering = async {
         let mut answer = Vec::new();
         from_server.read_to_end(&mut answer).await?;
-        tokio::time::sleep(by).await;
-        to_client.write_all(&answer).await
-    };
-    tokio::select! {
-        _ = async { let _ = asking.await; std::future::pending::<()>().await } => Ok(()),
-        answered = answering => answered,
-    }
-}
-
-async fn cut(client: TcpStream, server: TcpStream, left: usize) -> std::io::Result<()> {
-    let (mut from_client, mut to_client) = client.into_split();
-    let (mut from_server, mut to_server) = server.into_split();
-    let asking = tokio::io::copy(&mut from_client, &mut to_server);
-    let answering = async {
-        let mut answer = Vec::new();
-        from_server.read_to_end(&mut answer).await?;
-        to_client.write_all(answer.get(..left).unwrap_or(&answer)).await
+        tokio::time::sleep(after).await;
+        to_client.write_all(answer.get(..most).unwrap_or(&answer)).await
     };
     tokio::select! {
         _ = async { let _ = asking.await; std::future::pending::<()>().await } => Ok(()),

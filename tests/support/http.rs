@@ -1,10 +1,10 @@
 //! A client that sends exactly the bytes it is told to: libraries tidy up what a hostile client would send.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// Everything is answered within this, or the test fails: twice the timeouts of all calls of a login.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -111,8 +111,25 @@ impl Wire {
         Self::try_connect(address).await.unwrap_or_else(|| panic!("nobody listens at {address}"))
     }
 
+    /// The same from this address of ours.
+    pub async fn connect_from(own: IpAddr, address: SocketAddr) -> Self {
+        Self::try_connect_from(Some(own), address).await.unwrap_or_else(|| panic!("nobody listens at {address}"))
+    }
+
     async fn try_connect(address: SocketAddr) -> Option<Self> {
-        let stream = TcpStream::connect(address).await.ok()?;
+        Self::try_connect_from(None, address).await
+    }
+
+    async fn try_connect_from(own: Option<IpAddr>, address: SocketAddr) -> Option<Self> {
+        let stream = match own {
+            None => TcpStream::connect(address).await,
+            Some(own) => {
+                let socket = TcpSocket::new_v4().ok()?;
+                socket.bind((own, 0).into()).unwrap_or_else(|error| panic!("{own} is no address of this machine: {error}"));
+                socket.connect(address).await
+            }
+        };
+        let stream = stream.ok()?;
         stream.set_nodelay(true).ok()?;
         Some(Self { stream, unread: Vec::new() })
     }
@@ -126,6 +143,11 @@ impl Wire {
     /// Says that nothing more will be sent.
     pub async fn finish_sending(&mut self) {
         let _ = self.stream.shutdown().await;
+    }
+
+    /// Is gone at once, without a goodbye: a reset. Whoever drops it closes it.
+    pub fn reset(self) {
+        self.stream.set_zero_linger().expect("a socket");
     }
 
     /// The next answer; `None` when the connection closes before one begins.
@@ -258,8 +280,26 @@ pub async fn exchange(address: SocketAddr, method: &str, target: &str, headers: 
     answer.unwrap_or_else(|| panic!("{method} {target} at {address}: no connection, or closed without an answer"))
 }
 
+/// The same from this address of ours, where one is named.
+pub async fn exchange_from(
+    own: Option<IpAddr>,
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(String, Vec<u8>)],
+    body: &[u8],
+) -> Answer {
+    let wire = Wire::try_connect_from(own, address).await;
+    let answer = exchange_over(wire, method, target, headers, body).await;
+    answer.unwrap_or_else(|| panic!("{method} {target} at {address}: no connection, or closed without an answer"))
+}
+
 /// The same where it may be that nobody answers.
 pub async fn try_exchange(address: SocketAddr, method: &str, target: &str, headers: &[(String, Vec<u8>)], body: &[u8]) -> Option<Answer> {
+    exchange_over(Wire::try_connect(address).await, method, target, headers, body).await
+}
+
+async fn exchange_over(wire: Option<Wire>, method: &str, target: &str, headers: &[(String, Vec<u8>)], body: &[u8]) -> Option<Answer> {
     let mut head = format!("{method} {target} HTTP/1.1\r\n").into_bytes();
     for (name, value) in headers {
         head.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
@@ -269,7 +309,7 @@ pub async fn try_exchange(address: SocketAddr, method: &str, target: &str, heade
     }
     head.extend(b"\r\n");
     head.extend(body);
-    let mut wire = Wire::try_connect(address).await?;
+    let mut wire = wire?;
     wire.send(&head).await;
     let answer = wire.answer_to(method).await?;
     Some(Answer { asked: format!("{method} {target}"), ..answer })

@@ -35,11 +35,14 @@ mod oracles;
 pub mod outbox;
 pub mod render;
 pub mod resolver;
+pub mod scan;
 pub mod stack;
 mod tls;
 pub mod visitor;
 
 use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub use application::{Application, Seen};
 pub use envoy::{Envoy, tool};
@@ -63,6 +66,17 @@ pub async fn eventually<T>(within: Duration, what: &str, mut ask: impl AsyncFnMu
         assert!(Instant::now() < deadline, "not within {within:?}: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Lets this process, and each Envoy that it starts from now on, have so many files and sockets open, or as many as the machine
+/// allows. Gives how many those are.
+pub fn allow_open_files(number: u64) -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let allowed = limit.maximum.map_or(number, |most| most.min(number));
+    if limit.current.is_some_and(|most| most < allowed) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(allowed), ..limit }).expect("below the hard limit");
+    }
+    allowed
 }
 
 /// The Unix time.

@@ -59,10 +59,16 @@ impl Resolver {
 
     /// What was done to this account, oldest first.
     pub async fn audit_of(&self, sub: &str) -> Vec<String> {
+        self.audit_with_addresses_of(sub).await.into_iter().map(|(action, _)| action).collect()
+    }
+
+    /// The same, with where it was done from.
+    pub async fn audit_with_addresses_of(&self, sub: &str) -> Vec<(String, Option<String>)> {
         let log = self.admin("GET", &format!("/audit?pool={POOL}&user_id={sub}&limit=200"), None).await;
         log.assert_status(200);
         let items = log.json()["items"].as_array().cloned().unwrap_or_default();
-        items.iter().map(|entry| entry["action"].as_str().unwrap_or_default().to_owned()).collect()
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        items.iter().map(|entry| (text(&entry["action"]).unwrap_or_default(), text(&entry["client_address"]))).collect()
     }
 
     /// All that the admin API tells, by where it stands.

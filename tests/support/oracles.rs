@@ -59,6 +59,7 @@ fn secrets(stack: &Stack) -> Vec<(String, String)> {
     }
     let met = stack.record.secrets.lock().expect("not poisoned");
     secrets.extend(met.iter().map(|secret| ("a cookie, code, state or password".to_owned(), secret.clone())));
+    secrets.extend(stack.wechat.server_tokens().into_iter().map(|token| ("an app's server token".to_owned(), token)));
     secrets.extend(stack.resolver_wire.pending_logins().into_iter().map(|token| ("the name of a pending login".to_owned(), token)));
     secrets
 }
@@ -194,7 +195,10 @@ fn answers(stack: &Stack, broken: &mut Vec<String>) {
     let mut origins: Vec<_> = applications.filter_map(|application| application["origin"].as_str()).collect();
     origins.push(&stack.wechat_origin);
     for exchange in stack.record.exchanges.lock().expect("not poisoned").iter() {
-        let Exchange { asked, status, cache_control, location } = exchange;
+        let Exchange { asked, status, cache_control, location, tells_a_token } = exchange;
+        if *tells_a_token {
+            broken.push(format!("{asked} -> {status} tells an app's server token"));
+        }
         let path = asked.split_once(' ').and_then(|(_, url)| url.find('/').map(|at| &url[at..])).unwrap_or_default();
         let is_ours = path.starts_with("/wxgate/") && !path.starts_with("/wxgate/jwks.json");
         // Envoy's rate limit answers in front of the filter.

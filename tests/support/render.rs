@@ -71,6 +71,10 @@ impl Rendering {
         self.move_cluster("shop", neighbours.application, None);
         self.move_cluster("wechat_api", neighbours.wechat, trusted_ca);
         self.move_cluster("wxgate_resolver", neighbours.resolver, trusted_ca);
+        let clusters = self.envoy["static_resources"]["clusters"].as_array().expect("clusters");
+        if clusters.iter().any(|cluster| cluster["name"] == "wxgate_resolver_waiting") {
+            self.move_cluster("wxgate_resolver_waiting", neighbours.resolver, trusted_ca);
+        }
     }
 
     fn move_cluster(&mut self, name: &str, to: SocketAddr, trusted_ca: Option<&Path>) {

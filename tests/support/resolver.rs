@@ -9,12 +9,12 @@ use serde_json::Value;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use wxgate_resolver::AppState;
 use wxgate_resolver::admin::Admins;
 use wxgate_resolver::clock::Clock;
 use wxgate_resolver::policy::ConnectorPolicy;
 use wxgate_resolver::store::{AdminStore, PATIENCE, PostgresStore, SqliteStore};
 use wxgate_resolver::tokens::Tokens;
+use wxgate_resolver::{AppState, Waits};
 
 use crate::database::Database;
 use crate::http::{self, Answer};
@@ -35,19 +35,28 @@ pub struct Resolver {
     pub outbox: Outbox,
     keys: Keys,
     policy: ConnectorPolicy,
+    sends_codes: bool,
     /// Seconds that its clock is ahead.
     ahead: Arc<AtomicI64>,
-    running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+    waits: Arc<Waits>,
 }
 
 impl Resolver {
-    pub(crate) async fn start_new(database: Database, keys: &Keys, policy: ConnectorPolicy) -> Self {
+    pub(crate) async fn start_new(database: Database, keys: &Keys, policy: ConnectorPolicy, sends_codes: bool) -> Self {
         let mut resolver = Self {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             database,
             outbox: Outbox::default(),
             keys: keys.clone(),
             policy,
+            sends_codes,
             ahead: Arc::default(),
             running: None,
         };
@@ -63,6 +72,7 @@ impl Resolver {
             outbox: self.outbox.clone(),
             keys: self.keys.clone(),
             policy: self.policy.clone(),
+            sends_codes: self.sends_codes,
             ahead: self.ahead.clone(),
             running: None,
         };
@@ -86,14 +96,16 @@ impl Resolver {
         });
     }
 
-    fn serve(&self, listener: TcpListener, store: impl AdminStore) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    fn serve(&self, listener: TcpListener, store: impl AdminStore) -> Running {
         let tokens = Tokens::new([&self.keys.resolver_token]).expect("a good token");
         let admins = Admins::new([format!("{OPERATOR}:{}", self.keys.admin_token)], &tokens).expect("a good token");
         let ahead = self.ahead.clone();
         let mut state = AppState::new(store, tokens);
         state.admins = admins;
         state.default_policy = self.policy.clone();
-        state.delivery = self.outbox.delivery();
+        if self.sends_codes {
+            state.delivery = self.outbox.delivery();
+        }
         state.clock = Clock::new(move || {
             #[expect(clippy::disallowed_methods, reason = "a resolver has a clock, and this one can be moved")]
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -101,21 +113,26 @@ impl Resolver {
             let by = Duration::from_secs(ahead.unsigned_abs());
             if ahead < 0 { now.saturating_sub(by) } else { now + by }
         });
-        let (stop, stopped) = oneshot::channel::<()>();
+        let (waits, (stop, stopped)) = (state.waits.clone(), oneshot::channel::<()>());
         let task = tokio::spawn(async move {
             let shutdown = async move { stopped.await.unwrap_or_default() };
             wxgate_resolver::serve(listener, Arc::new(state), shutdown).await.expect("the resolver serves");
         });
-        (stop, task)
+        Running { stop, task, waits }
     }
 
     pub(crate) fn is_running(&self) -> bool {
         self.running.is_some()
     }
 
+    /// How many requests wait for a ticket to move.
+    pub fn waiting(&self) -> usize {
+        self.running.as_ref().map_or(0, |running| running.waits.places())
+    }
+
     /// Stops. Envoy's connections to it close.
     pub async fn stop(&mut self) {
-        let (stop, task) = self.running.take().expect("the resolver does not run");
+        let Running { stop, task, .. } = self.running.take().expect("the resolver does not run");
         let _ = stop.send(());
         task.await.expect("the resolver stopped");
     }

@@ -11,7 +11,7 @@ use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wechat_sim::{Simulator, World};
+use wechat_sim::{App, Simulator, World};
 use wxgate_resolver::policy::ConnectorPolicy;
 
 use crate::application::Application;
@@ -44,10 +44,11 @@ pub struct Builder {
     filter: Vec<Change>,
     envoy: Vec<Change>,
     env: Vec<(String, String)>,
-    world: World,
+    apps: Vec<(String, App)>,
     policy: ConnectorPolicy,
     has_postgres: bool,
     resolvers: usize,
+    sends_codes: bool,
     open_paths: Vec<String>,
     tls: Option<(Certificate, Certificate)>,
 }
@@ -102,9 +103,21 @@ impl Builder {
         self
     }
 
-    /// Other apps and people; without it [`World::demo`].
-    pub fn world(mut self, world: World) -> Self {
-        self.world = world;
+    /// A secret for the filter: an environment variable that it may read.
+    pub fn secret(self, name: &str, value: &str) -> Self {
+        let known = name.to_owned();
+        self.env(name, value).envoy(move |envoy| {
+            let names = &mut crate::render::plugin(envoy)["vm_config"]["environment_variables"]["host_env_keys"];
+            let names = names.as_array_mut().expect("host_env_keys");
+            if !names.iter().any(|name| *name == *known) {
+                names.push(known.clone().into());
+            }
+        })
+    }
+
+    /// One more app at WeChat than in [`World::demo`], from the beginning: connectors ask for their tokens at once.
+    pub fn app(mut self, app_id: &str, app: App) -> Self {
+        self.apps.push((app_id.to_owned(), app));
         self
     }
 
@@ -117,6 +130,12 @@ impl Builder {
     /// The resolver's data in a PostgreSQL database.
     pub fn postgres(mut self) -> Self {
         self.has_postgres = true;
+        self
+    }
+
+    /// A resolver that can send no codes, to phones or by mail.
+    pub fn without_delivery(mut self) -> Self {
+        self.sends_codes = false;
         self
     }
 
@@ -168,13 +187,16 @@ impl Builder {
         let keys = Keys::generate();
         let log_begins = crate::log::begin();
 
-        let wechat = Simulator::builder().allow_loopback_port(true).world(self.world).build();
+        let wechat = Simulator::builder().allow_loopback_port(true).world(World::demo()).build();
+        for (app_id, app) in self.apps {
+            wechat.put_app(&app_id, app).expect("an app");
+        }
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let wechat_address = listener.local_addr().expect("bound");
         let serving = wechat.clone();
         tokio::spawn(async move { serving.serve(listener).await });
         let database = if self.has_postgres { Database::on_postgres(&random()).await } else { Database::in_directory(directory.path()) };
-        let resolver = Resolver::start_new(database, &keys, self.policy).await;
+        let resolver = Resolver::start_new(database, &keys, self.policy, self.sends_codes).await;
         let app = Application::start().await;
         let (wechat_wire, resolver_wire) = (FaultProxy::start(wechat_address).await, FaultProxy::start(resolver.address).await);
         let second_resolver = if self.resolvers == 2 { Some(resolver.start_beside().await) } else { None };
@@ -290,10 +312,11 @@ impl Stack {
             filter: Vec::new(),
             envoy: Vec::new(),
             env: Vec::new(),
-            world: World::demo(),
+            apps: Vec::new(),
             policy: ConnectorPolicy::default(),
             has_postgres: false,
             resolvers: 1,
+            sends_codes: true,
             open_paths: Vec::new(),
             tls: None,
         }
@@ -307,6 +330,7 @@ impl Stack {
     /// Somebody new at a desk, with an empty browser.
     pub fn visitor(&self) -> Visitor {
         Visitor {
+            own_address: None,
             envoy: self.envoys[0].address,
             origin: self.origin.clone(),
             issuer: self.filter_config["identity"]["issuer"].as_str().unwrap_or_default().to_owned(),

@@ -1,7 +1,7 @@
 //! A person with a browser: keeps cookies, follows no redirect unasked, says what browsers say.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use wechat_sim::{Decision, Outcome, Simulator};
@@ -46,6 +46,8 @@ pub(crate) struct Exchange {
     pub(crate) status: u16,
     pub(crate) cache_control: Option<String>,
     pub(crate) location: Option<String>,
+    /// It gives away a server token of WeChat's.
+    pub(crate) tells_a_token: bool,
 }
 
 impl Record {
@@ -74,6 +76,7 @@ pub(crate) type Jar = BTreeMap<String, Vec<(String, String)>>;
 /// A browser. Clones share its cookies, as tabs do.
 #[derive(Clone, Debug)]
 pub struct Visitor {
+    pub(crate) own_address: Option<IpAddr>,
     pub(crate) envoy: SocketAddr,
     pub(crate) origin: String,
     pub(crate) issuer: String,
@@ -91,6 +94,11 @@ impl Visitor {
     /// The same browser by way of another address: another Envoy of the same origin.
     pub fn via(&self, envoy: SocketAddr) -> Self {
         Self { envoy, ..self.clone() }
+    }
+
+    /// The same browser elsewhere in the world: on another address of this machine, such as 127.0.0.7.
+    pub fn calling_from(&self, own_address: &str) -> Self {
+        Self { own_address: Some(own_address.parse().expect("an address")), ..self.clone() }
     }
 
     /// The same browser at another origin, to which paths then belong.
@@ -212,13 +220,14 @@ impl Visitor {
         if !cookies.is_empty() {
             all.push(("cookie".into(), cookies.into_bytes()));
         }
-        let answer = http::exchange(self.envoy, method, &path, &all, body).await;
+        let answer = http::exchange_from(self.own_address, self.envoy, method, &path, &all, body).await;
         let header = |name| answer.header(name).map(str::to_owned);
         self.record.exchanges.lock().expect("not poisoned").push(Exchange {
             asked: format!("{method} {authority}{path}"),
             status: answer.status,
             cache_control: header("cache-control"),
             location: header("location"),
+            tells_a_token: self.wechat.server_tokens().iter().any(|token| answer.text().contains(token)),
         });
         for cookie in answer.all("set-cookie") {
             self.take_cookie(&host, cookie);

@@ -98,8 +98,14 @@ pub(crate) fn measure(rounds: usize) -> Result<()> {
         stack.start_program(&format!("spin-{core}"), spin.args(["--idle", "0", "sh", "-c", "while :; do :; done"]))?;
     }
     let keys = Keys::generate()?;
-    let mut bench =
-        Bench { envoy: envoy.program, keys, wechat: stack.start_wechat()?, resolver: 0, application: stack::free_port()?, stack };
+    let mut bench = Bench {
+        envoy: envoy.program,
+        keys,
+        wechat: stack.start_wechat("http://localhost:8080")?,
+        resolver: 0,
+        application: stack::free_port()?,
+        stack,
+    };
     bench.resolver = bench.stack.start_resolver(&bench.keys)?;
     bench.start_application()?;
 

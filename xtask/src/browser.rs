@@ -8,6 +8,8 @@ use serde_json::Value;
 /// One person's browser, for one site.
 pub(crate) struct Browser {
     agent: ureq::Agent,
+    /// What it calls itself, if anything.
+    user_agent: Option<&'static str>,
     cookies: BTreeMap<String, String>,
 }
 
@@ -24,7 +26,13 @@ impl Browser {
     pub(crate) fn new() -> Self {
         let config =
             ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).timeout_global(Some(Duration::from_secs(30)));
-        Self { agent: config.build().into(), cookies: BTreeMap::new() }
+        Self { agent: config.build().into(), user_agent: None, cookies: BTreeMap::new() }
+    }
+
+    /// WeChat's own browser.
+    pub(crate) fn in_wechat() -> Self {
+        const AGENT: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) Mobile/15E148 MicroMessenger/8.0.54(0x18003625)";
+        Self { user_agent: Some(AGENT), ..Self::new() }
     }
 
     /// Opens a page, as when a person types its address or follows a link.
@@ -56,6 +64,27 @@ impl Browser {
         self.request("POST", url, &headers, form)
     }
 
+    /// Sends JSON, as a script of a page of this origin does.
+    pub(crate) fn post(&mut self, url: &str, origin: &str, body: &Value) -> Result<Answer> {
+        let headers = [
+            ("accept", "application/json"),
+            ("content-type", "application/json"),
+            ("origin", origin),
+            ("sec-fetch-site", "same-origin"),
+            ("sec-fetch-mode", "cors"),
+            ("sec-fetch-dest", "empty"),
+        ];
+        self.request("POST", url, &headers, &body.to_string())
+    }
+
+    /// Sends JSON, as an app does, that is no browser; `token` goes into `Authorization`.
+    pub(crate) fn call(&mut self, method: &str, url: &str, token: Option<&str>, body: &str) -> Result<Answer> {
+        let authorization = token.map(|token| format!("Bearer {token}"));
+        let mut headers = vec![("accept", "application/json"), ("content-type", "application/json")];
+        headers.extend(authorization.as_deref().map(|value| ("authorization", value)));
+        self.request(method, url, &headers, body)
+    }
+
     /// Asks with exactly these headers and the cookies.
     pub(crate) fn send(&mut self, url: &str, headers: &[(&str, &str)]) -> Result<Answer> {
         self.request("GET", url, headers, "")
@@ -74,6 +103,9 @@ impl Browser {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
+        if let Some(agent) = self.user_agent {
+            request = request.header("user-agent", agent);
+        }
         if !self.cookies.is_empty() {
             request = request.header("cookie", self.cookie_header());
         }
@@ -84,7 +116,9 @@ impl Browser {
         }
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (location, identity) = (header("location"), header("x-got-identity"));
-        let body = response.body_mut().read_to_string().with_context(|| format!("the answer to {method} {url}"))?;
+        // A picture is no text.
+        let bytes = response.body_mut().read_to_vec().with_context(|| format!("the answer to {method} {url}"))?;
+        let body = String::from_utf8_lossy(&bytes).into_owned();
         Ok(Answer { status: response.status().as_u16(), location, identity, body })
     }
 

@@ -15,10 +15,11 @@ use crate::{
 /// One check: its name, and what finds its problems.
 type Check = (&'static str, fn() -> Result<()>);
 
-const CHECKS: [Check; 7] = [
+const CHECKS: [Check; 8] = [
     ("formatting", format),
     ("layer rules", layers::check),
     ("paths in the documents", docs::check_paths),
+    ("quotes in the documents", docs::check_quotes),
     ("no path of one machine", docs::check_machine_paths),
     ("clippy", clippy),
     ("clippy for wasm32", clippy_wasm),

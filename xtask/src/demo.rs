@@ -1,7 +1,9 @@
-//! The task `demo`: the whole of wxgate on this machine, with the simulator in WeChat's place, and two logins walked through it: a
-//! first one, and one of somebody who has an account already.
+//! The task `demo`: the whole of wxgate on this machine, with the simulator in WeChat's place, and every method walked through it;
+//! first in detail, then for somebody who has an account already, then one after the other.
 
 mod binding;
+mod native;
+mod scans;
 mod walk;
 
 use std::{
@@ -15,6 +17,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use binding::Operator;
 use serde_json::json;
+use walk::tell;
 
 use crate::{
     browser::Browser,
@@ -64,14 +67,42 @@ impl Demo {
     fn walk(&self) -> Result<()> {
         let account = self.operator().make_account()?;
         walk::login(&self.gate, &self.app, &self.wechat)?;
-        binding::walk(&self.gate, &self.wechat, &self.operator(), &account)
+        binding::walk(&self.gate, &self.wechat, &self.operator(), &account)?;
+        self.walk_other_methods()
+    }
+
+    /// One person by six ways: WeChat gives all of these apps the same unionid for her.
+    fn walk_other_methods(&self) -> Result<()> {
+        type Method = fn(&str, &str) -> Result<String>;
+        const METHODS: [Method; 6] = [
+            scans::official_account_web,
+            native::mobile_app,
+            native::mini_program,
+            native::app_to_mini_program,
+            scans::mini_program_qr,
+            scans::official_account_qr,
+        ];
+        tell("Now the other six methods, by another person. However she comes, it is one account.");
+        let accounts = METHODS.iter().map(|method| method(&self.gate, &self.wechat)).collect::<Result<Vec<_>>>()?;
+        if accounts.windows(2).any(|two| two.first() != two.last()) {
+            bail!("one person has several accounts: {accounts:?}");
+        }
+        Ok(())
     }
 
     fn tell_what_to_try(&self) {
-        let Self { gate, resolver_log, .. } = self;
-        println!("\nNow you: open {gate} in a browser of this machine.");
-        println!("Under the QR code is a link that plays the phone; choose who you are, and allow or refuse.");
-        println!("Your own account, with other WeChats to link: {gate}/wxgate/account");
+        let Self { gate, wechat, resolver_log, .. } = self;
+        println!("\nNow you, in a browser of this machine:");
+        println!("  {gate}/account                 the login page, with a tab for each code that can be scanned");
+        println!("  {wechat}/sim/camera            a phone: choose who you are, then what to scan");
+        println!("    - the website's code (WeChat)  tap it on the phone; allow or refuse");
+        println!("    - the mini program's code      tap it, compare the number, confirm");
+        println!("    - the official account's code  tap it, follow, tap the link in the chat, confirm");
+        println!("  {wechat}/sim/mini-program?appid=wx0000000000000004&page=pages/login/index&query=");
+        println!("                                  the mini program by itself: one click, and it calls the application");
+        println!("  {gate}/wxgate/account          your own account, with other WeChats to link");
+        println!("Inside WeChat: give your browser a User-Agent with MicroMessenger/8.0, and open {gate}/account.");
+        println!("What a native app does is walked above.");
         println!("\nTo be asked for an account that exists, as whoever has not logged in yet:");
         println!("    {}", self.operator().command(&json!({"binding": "ask"})));
         println!("and back again, so that first logins make accounts:");
@@ -92,7 +123,7 @@ impl Demo {
         let gate = format!("http://localhost:{gate_port}");
         let jwks = format!("http://127.0.0.1:{gate_port}/wxgate/jwks.json");
 
-        let wechat = stack.start_wechat()?;
+        let wechat = stack.start_wechat(&gate)?;
         let resolver = stack.start_resolver(&keys)?;
         let app = stack.start_ours("demo-app", &["--jwks-url", &jwks, "--issuer", &gate, "--audience", "demo"], &[])?;
         let text = fs::read_to_string(root().join("envoy/demo.yaml"))?;

@@ -9,9 +9,15 @@ use crate::{
     setup::apt,
 };
 
-/// The AppSecrets that the simulator's demo apps have (`wechat-sim --demo`).
-pub(crate) const DEMO_APP_SECRETS: [(&str, &str); 2] =
-    [("WX_PC_SECRET", "0001demo0001demo0001demo0001demo"), ("WX_OA_SECRET", "0002demo0002demo0002demo0002demo")];
+/// What the simulator's demo apps have (`wechat-sim --demo --demo-gateway …`).
+pub(crate) const DEMO_APP_SECRETS: [(&str, &str); 6] = [
+    ("WX_PC_SECRET", "0001demo0001demo0001demo0001demo"),
+    ("WX_OA_SECRET", "0002demo0002demo0002demo0002demo"),
+    ("WX_APP_SECRET", "0003demo0003demo0003demo0003demo"),
+    ("WX_MINI_SECRET", "0004demo0004demo0004demo0004demo"),
+    ("WX_OA_PUSH_TOKEN", "0002demo"),
+    ("WX_OA_PUSH_KEY", "0002demo0002demo0002demo0002demo0002demo000"),
+];
 
 /// Everything secret that a filter reads from Envoy's environment, and what its operator needs.
 pub(crate) struct Keys {

@@ -44,9 +44,9 @@ impl Stack {
         Ok(Self { directory, programs: Vec::new() })
     }
 
-    /// The simulator, with its demo apps and people.
-    pub(crate) fn start_wechat(&mut self) -> Result<u16> {
-        self.start_ours("wechat-sim", &["--demo", "--allow-loopback-port"], &[])
+    /// The simulator, with its demo apps and people; the apps are those of what is behind this gate.
+    pub(crate) fn start_wechat(&mut self, gate: &str) -> Result<u16> {
+        self.start_ours("wechat-sim", &["--demo", "--allow-loopback-port", "--demo-gateway", gate], &[])
     }
 
     /// A resolver without any accounts, which prints codes.

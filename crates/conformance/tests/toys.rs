@@ -98,12 +98,18 @@ async fn a_resolver_written_in_a_hurry_fails_where_it_is_wrong_and_there_alone()
         "identities of two users are a choice and change nothing",
         "an openid without a profile changes nothing",
         "a key that asks something else is a conflict",
+        "a new account is told of once",
         "revocations come oldest first",
         "no answer may be stored",
     ] {
         assert!(has_failed(&report, wrong), "{wrong}");
     }
-    for beyond in ["the last way in stays", "the same answer again gets the same outcome"] {
+    for beyond in [
+        "the last way in stays",
+        "the same answer again gets the same outcome",
+        "of twenty who redeem at once one gets the person",
+        "a withdrawal of nobody is no error",
+    ] {
         assert!(matches!(verdict(&report, beyond), Verdict::NotOffered { .. }), "{beyond}");
     }
     let closed = verdict(&report, "a closed registration refuses strangers alone");

@@ -14,9 +14,13 @@
 //! | `POST /v1/users/{user_id}/revoke-sessions` | [`AccountChange`] | 204, or 404 |
 //! | `POST /v1/sessions/{session_id}/revoke` | [`RevokeSession`] | 204, also when it was revoked before |
 //! | `GET /v1/revocations?after={cursor}` | | 200 [`RevocationFeed`] |
+//! | `/v1/tickets…` | | see [`tickets`] |
+//! | `POST /v1/authorizations/withdraw` | [`tickets::WithdrawAuthorization`] | 204 |
 //!
 //! Every error is a [`Problem`] (RFC 9457) with `Content-Type: application/problem+json`. Times are Unix seconds.
 //! Unknown fields are ignored by both sides, so either may be upgraded first.
+
+pub mod tickets;
 
 use serde::{Deserialize, Serialize};
 
@@ -125,7 +129,7 @@ pub enum LoginOutcome {
         /// The identity that was signed in: what the request said, so that an answer meant for another request is
         /// noticed, and so that a replay tells it to a filter whose own exchange came too late.
         identity: WechatIdentity,
-        /// True when this login made the account.
+        /// True when this login made the account. Told once: false in a replay, so that whoever counts accounts counts each of them once.
         #[serde(default)]
         new_user: bool,
     },

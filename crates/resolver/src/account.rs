@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use resolver_api::{LoginRequest, User};
+use resolver_api::{LoginRequest, Profile, User};
 
+use crate::address::mask_name;
 use crate::clock::Moment;
 use crate::ids::UserId;
 
@@ -90,7 +91,7 @@ pub struct Sourced {
 impl Account {
     /// An account whose first login is now.
     pub fn new(id: UserId, login: &LoginRequest, now: Moment) -> Self {
-        Self::blank(id, &login.pool, now).signed_in(login, now).0
+        Self::blank(id, &login.pool, now).signed_in(login, true, now).0
     }
 
     /// An account that is made now, of which nothing is known, and to which nobody has logged in.
@@ -113,14 +114,19 @@ impl Account {
         }
     }
 
-    /// The account after a login, and the login's `auth_time`.
-    pub fn signed_in(mut self, login: &LoginRequest, now: Moment) -> (Self, u64) {
+    /// What may be shown of it before its person has agreed to anything: enough for them to know themselves by.
+    pub fn glimpse(&self) -> Profile {
+        Profile { nickname: self.name.value.as_deref().map(mask_name), picture: self.picture.value.clone() }
+    }
+
+    /// The account after a login, and the login's `auth_time`. `may_rename`: what WeChat calls the person may replace what it called them before.
+    pub fn signed_in(mut self, login: &LoginRequest, may_rename: bool, now: Moment) -> (Self, u64) {
         // A session that begins in the second of a revocation, or before it by a clock that stepped back, must not count as revoked.
         let auth_time = now.seconds().max(self.sessions_not_before.saturating_add(1));
         self.last_auth_time = self.last_auth_time.max(auth_time);
         if let Some(profile) = &login.profile {
-            self.name.refresh(profile.nickname.as_deref());
-            self.picture.refresh(profile.picture.as_deref());
+            self.name.refresh(profile.nickname.as_deref(), may_rename);
+            self.picture.refresh(profile.picture.as_deref(), may_rename);
         }
         let is_proved_elsewhere = self.phone_number.as_ref().is_some_and(|phone| phone.is_verified && !phone.is_from_wechat);
         if let Some(number) = login.phone_number.clone().filter(|_| !is_proved_elsewhere) {
@@ -133,6 +139,14 @@ impl Account {
     pub fn signed_out_everywhere(mut self, now: Moment) -> Self {
         // Also the sessions that began in the future, by a clock that has stepped back since.
         self.sessions_not_before = now.seconds().max(self.last_auth_time).max(self.sessions_not_before);
+        self
+    }
+
+    /// The account after what WeChat told of its person was erased. WeChat may fill it again.
+    pub fn without_wechats_profile(mut self) -> Self {
+        for field in [&mut self.name, &mut self.picture] {
+            field.value.take_if(|_| field.is_from_wechat);
+        }
         self
     }
 
@@ -150,8 +164,8 @@ impl Account {
 
 impl Sourced {
     /// Takes WeChat's value. A login without one says nothing: many methods bring no profile.
-    fn refresh(&mut self, value: Option<&str>) {
-        if let Some(value) = value.filter(|_| self.is_from_wechat) {
+    fn refresh(&mut self, value: Option<&str>, may_replace: bool) {
+        if let Some(value) = value.filter(|_| self.is_from_wechat && (may_replace || self.value.is_none())) {
             self.value = Some(value.to_owned());
         }
     }
@@ -167,55 +181,44 @@ impl fmt::Debug for PasswordHash {
 mod tests {
     use std::time::Duration;
 
-    use resolver_api::{LoginMethod, Profile};
+    use resolver_api::Profile;
     use uuid::Uuid;
 
     use super::*;
+    use crate::login::tests::request;
 
     fn at(seconds: u64) -> Moment {
         Moment::from_unix(Duration::from_secs(seconds))
     }
 
-    /// A login that tells nothing of its person.
-    fn login() -> LoginRequest {
-        LoginRequest {
-            idempotency_key: "ab".repeat(32),
-            pool: "default".into(),
-            application: "shop".into(),
-            connector: "pc".into(),
-            method: LoginMethod::WebsiteQr,
-            platform: "main".into(),
-            app_id: "wx0000000000000001".into(),
-            openid: "o-1".into(),
-            unionid: None,
-            profile: None,
-            profile_available: false,
-            phone_number: None,
-            link_to: None,
-            client_address: None,
-        }
-    }
-
     fn named(nickname: &str) -> LoginRequest {
-        LoginRequest { profile: Some(Profile { nickname: Some(nickname.into()), picture: None }), ..login() }
+        LoginRequest { profile: Some(Profile { nickname: Some(nickname.into()), picture: None }), ..request() }
     }
 
     fn calling_from(number: &str) -> LoginRequest {
-        LoginRequest { phone_number: Some(number.into()), ..login() }
+        LoginRequest { phone_number: Some(number.into()), ..request() }
     }
 
     #[test]
     fn wechat_refreshes_a_name_until_somebody_else_sets_it() {
         let account = Account::new(Uuid::nil(), &named("晓明"), at(100));
-        let (account, _) = account.signed_in(&named("小明😀"), at(101));
+        let (account, _) = account.signed_in(&named("小明😀"), true, at(101));
         assert_eq!(account.name.value.as_deref(), Some("小明😀"));
 
-        let (mut account, _) = account.signed_in(&login(), at(102));
+        let (mut account, _) = account.signed_in(&request(), true, at(102));
         assert_eq!(account.name.value.as_deref(), Some("小明😀"), "a login without a profile says nothing");
 
         account.name = Sourced { value: Some("Wang Xiaoming".into()), is_from_wechat: false };
-        let (account, _) = account.signed_in(&named("晓明"), at(103));
+        let (account, _) = account.signed_in(&named("晓明"), true, at(103));
         assert_eq!(account.name.value.as_deref(), Some("Wang Xiaoming"));
+    }
+
+    #[test]
+    fn a_name_that_may_not_be_replaced_is_still_given_to_whoever_has_none() {
+        let nameless = Account::new(Uuid::nil(), &request(), at(100));
+        let (account, _) = nameless.signed_in(&named("晓明"), false, at(101));
+        let (account, _) = account.signed_in(&named("小明"), false, at(102));
+        assert_eq!(account.name.value.as_deref(), Some("晓明"));
     }
 
     #[test]
@@ -224,26 +227,26 @@ mod tests {
         let from_wechat = |number: &str| Some(PhoneNumber { number: number.into(), is_from_wechat: true, is_verified: true });
         let account = Account::new(Uuid::nil(), &calling_from(first), at(100));
         assert_eq!(account.phone_number, from_wechat(first));
-        let (account, _) = account.signed_in(&login(), at(101));
+        let (account, _) = account.signed_in(&request(), true, at(101));
         assert_eq!(account.phone_number, from_wechat(first), "a login without a number says nothing");
-        let (mut account, _) = account.signed_in(&calling_from(second), at(102));
+        let (mut account, _) = account.signed_in(&calling_from(second), true, at(102));
         assert_eq!(account.phone_number, from_wechat(second), "the person has a new phone");
 
         account.phone_number = Some(PhoneNumber { number: first.into(), is_from_wechat: false, is_verified: false });
-        let (mut account, _) = account.signed_in(&calling_from(second), at(103));
+        let (mut account, _) = account.signed_in(&calling_from(second), true, at(103));
         assert_eq!(account.phone_number, from_wechat(second), "nobody had proved the other one");
 
         let proved = Some(PhoneNumber { number: first.into(), is_from_wechat: false, is_verified: true });
         account.phone_number = proved.clone();
-        let (account, _) = account.signed_in(&calling_from(second), at(104));
+        let (account, _) = account.signed_in(&calling_from(second), true, at(104));
         assert_eq!(account.phone_number, proved);
     }
 
     #[test]
     fn a_login_in_the_second_of_a_revocation_is_after_it() {
-        let account = Account::new(Uuid::nil(), &login(), at(100)).signed_out_everywhere(at(100));
+        let account = Account::new(Uuid::nil(), &request(), at(100)).signed_out_everywhere(at(100));
         assert_eq!(account.sessions_not_before, 100);
-        let (account, auth_time) = account.signed_in(&login(), at(100));
+        let (account, auth_time) = account.signed_in(&request(), true, at(100));
         assert_eq!(auth_time, 101);
 
         let account = account.signed_out_everywhere(at(100));
@@ -252,9 +255,9 @@ mod tests {
 
     #[test]
     fn a_clock_that_steps_back_neither_saves_a_session_nor_ends_a_new_one() {
-        let account = Account::new(Uuid::nil(), &login(), at(10_000)).signed_out_everywhere(at(6_400));
+        let account = Account::new(Uuid::nil(), &request(), at(10_000)).signed_out_everywhere(at(6_400));
         assert_eq!(account.sessions_not_before, 10_000);
-        let (_, auth_time) = account.signed_in(&login(), at(6_401));
+        let (_, auth_time) = account.signed_in(&request(), true, at(6_401));
         assert_eq!(auth_time, 10_001);
     }
 }

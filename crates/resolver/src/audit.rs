@@ -69,6 +69,11 @@ pub enum Action {
     UsersMerged,
     UsersImported,
     PolicyChanged,
+    TicketScanned,
+    TicketConfirmed,
+    TicketCancelled,
+    TicketRedeemed,
+    AuthorizationWithdrawn,
 }
 
 impl By {
@@ -104,6 +109,11 @@ impl Action {
             Self::UsersMerged => "users_merged",
             Self::UsersImported => "users_imported",
             Self::PolicyChanged => "policy_changed",
+            Self::TicketScanned => "ticket_scanned",
+            Self::TicketConfirmed => "ticket_confirmed",
+            Self::TicketCancelled => "ticket_cancelled",
+            Self::TicketRedeemed => "ticket_redeemed",
+            Self::AuthorizationWithdrawn => "authorization_withdrawn",
         }
     }
 }

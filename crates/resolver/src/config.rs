@@ -11,7 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 use crate::admin::{Admins, AdminsError};
 use crate::delivery::DeliveryArgs;
 use crate::policy::{Binding, ConnectorPolicy, OnNoMatch, Registration};
-use crate::state::Limits;
+use crate::state::{Limits, TicketLimits};
 use crate::tokens::{TokenError, Tokens};
 
 /// The environment variable that holds tokens. There is no flag for them: every user of a machine can read its command lines.
@@ -73,6 +73,21 @@ pub struct Args {
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     pub in_flight: u16,
 
+    /// The most tickets that one client address makes in a minute; those that hand over a session are counted apart
+    #[arg(long, env = "WXGATE_RESOLVER_TICKETS_PER_CLIENT", value_name = "NUMBER", default_value_t = 30)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub tickets_per_client: u32,
+
+    /// The most tickets that all clients together make in a minute; those that hand over a session are counted apart
+    #[arg(long, env = "WXGATE_RESOLVER_TICKETS_PER_MINUTE", value_name = "NUMBER", default_value_t = 3000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub tickets_per_minute: u32,
+
+    /// The most requests that wait for a ticket at once; the next one is answered at once
+    #[arg(long, env = "WXGATE_RESOLVER_WAITS", value_name = "NUMBER", default_value_t = 3000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub waits: u32,
+
     /// How the log is written, to standard error
     #[arg(long, env = "WXGATE_RESOLVER_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
@@ -132,7 +147,16 @@ impl Args {
 
     /// The limits.
     pub fn limits(&self) -> Limits {
-        Limits { in_flight: self.in_flight.into(), longest_session: Duration::from_secs(self.longest_session_seconds), ..Limits::default() }
+        Limits {
+            in_flight: self.in_flight.into(),
+            longest_session: Duration::from_secs(self.longest_session_seconds),
+            tickets: TicketLimits {
+                a_minute_of_a_client: self.tickets_per_client,
+                a_minute: self.tickets_per_minute,
+                waits: usize::try_from(self.waits).unwrap_or(usize::MAX),
+            },
+            ..Limits::default()
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! The ids that the resolver makes up or is given: how they look, and where their randomness comes from.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
@@ -12,27 +15,41 @@ pub type UserId = Uuid;
 /// The operating system gave no random bytes.
 pub use getrandom::Error as EntropyError;
 
-/// A session's `sid`: 16 random bytes as 22 base64url characters.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionId(String);
+/// A session's `sid`.
+pub type SessionId = RandomToken<Session>;
 
-impl SessionId {
-    /// What [`SessionId::parse`] accepts, for people.
+/// What a [`SessionId`] names. The session itself is the filter's, sealed in a cookie.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Session {}
+
+/// Names something that nobody guesses: 128 random bits as 22 base64url characters. `Of` is what it names, so that the token of one thing
+/// is not taken for another's. It is not printed: whoever has it may do something by it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RandomToken<Of>(String, PhantomData<Of>);
+
+impl<Of> RandomToken<Of> {
+    /// What [`RandomToken::parse`] accepts, for people.
     pub const EXPECTED: &str = "22 base64url characters";
 
-    /// A session id that nobody has seen before.
+    /// A token that nobody has seen before.
     pub fn random() -> Result<Self, EntropyError> {
-        random_token().map(Self)
+        Ok(Self(URL_SAFE_NO_PAD.encode(random_bytes::<16>()?), PhantomData))
     }
 
-    /// Reads an id that this resolver gave out; `None` for anything else.
+    /// Reads a token; `None` for anything that [`RandomToken::random`] would not make.
     pub fn parse(text: &str) -> Option<Self> {
-        is_random_token(text).then(|| Self(text.to_owned()))
+        is_random_token(text).then(|| Self(text.to_owned(), PhantomData))
     }
 
-    /// The id as text.
+    /// The token itself.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl<Of> fmt::Debug for RandomToken<Of> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("RandomToken")
     }
 }
 
@@ -67,11 +84,6 @@ pub(crate) fn fresh_uuid(now: Moment) -> Result<Uuid, EntropyError> {
     Ok(uuid::Builder::from_unix_timestamp_millis(now.millis(), &random).into_uuid())
 }
 
-/// 128 random bits in base64url: nobody guesses it.
-pub(crate) fn random_token() -> Result<String, EntropyError> {
-    random_bytes::<16>().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
-}
-
 /// Six digits, each as likely as any other.
 pub(crate) fn random_code() -> Result<String, EntropyError> {
     // The last, incomplete million is not used: its codes would come a little more often.
@@ -84,10 +96,14 @@ pub(crate) fn random_code() -> Result<String, EntropyError> {
     }
 }
 
-/// Whether `text` looks like a [`random_token`].
+/// Whether `text` looks like a [`RandomToken`].
 pub(crate) fn is_random_token(text: &str) -> bool {
-    let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     text.len() == 22 && text.bytes().all(is_base64url)
+}
+
+/// Whether base64url, without padding, has this character.
+pub(crate) fn is_base64url(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
 
 /// Lower-case hex digits.
@@ -108,9 +124,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_id_is_22_characters_that_parse_again() {
+    fn a_token_is_22_characters_that_parse_again_and_are_not_printed() {
         let id = SessionId::random().unwrap();
-        assert_eq!(SessionId::parse(id.as_str()), Some(id));
+        assert_eq!(SessionId::parse(id.as_str()), Some(id.clone()));
+        assert_eq!(format!("{id:?}"), "RandomToken");
         for wrong in ["", "short", "AAAAAAAAAAAAAAAAAAAAA=", "AAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAA+"] {
             assert_eq!(SessionId::parse(wrong), None, "{wrong}");
         }

@@ -13,8 +13,12 @@ pub(crate) struct JsonProblem {
     pub(crate) message: String,
 }
 
-/// Reads a whole text; nothing may follow the value.
+/// Reads an object; nothing may follow it.
 pub(crate) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, JsonProblem> {
+    // serde takes an array for the fields of an object in their order, and none of them for all defaults.
+    if text.trim_ascii_start().starts_with(b"[") {
+        return Err(JsonProblem { place: "body".to_owned(), message: "is not as expected; expected an object".to_owned() });
+    }
     let mut json = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
@@ -92,6 +96,16 @@ mod tests {
         let body = br#"{"expires_at": 5, "invented_later": true}"#;
         assert!(parse::<resolver_api::RevokeSession>(body).is_ok());
         assert!(parse::<resolver_api::RevokeSession>(&[body.as_slice(), b"{}"].concat()).is_err());
+    }
+
+    #[test]
+    fn an_array_is_no_object() {
+        use crate::policy::ConnectorPolicy;
+        for array in ["[]", " \n[\"open\"]", "["] {
+            let problem = parse::<ConnectorPolicy>(array.as_bytes()).unwrap_err().to_string();
+            assert_eq!(problem, "body: is not as expected; expected an object");
+        }
+        assert!(parse::<ConnectorPolicy>(b" {}").is_ok());
     }
 
     #[test]

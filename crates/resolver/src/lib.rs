@@ -26,8 +26,11 @@ pub mod policy;
 mod serve;
 mod state;
 pub mod store;
+pub mod tickets;
 pub mod tokens;
+mod waits;
 
 pub use http::app;
 pub use serve::serve;
-pub use state::{AppState, Limits};
+pub use state::{AppState, Limits, TicketLimits};
+pub use waits::Waits;

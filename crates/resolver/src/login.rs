@@ -13,7 +13,7 @@
 //!
 //! With `link_to` it is that user who signs in and gets what nobody has, or the login is refused.
 
-use resolver_api::{LoginRequest, RefusalReason, WechatIdentity};
+use resolver_api::{LoginRequest, Profile, RefusalReason, WechatIdentity};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -130,7 +130,8 @@ fn decide_link(login: &LoginRequest, facts: &Facts) -> Decision {
     Decision::Link(user)
 }
 
-/// Decides the login of somebody whom nobody knows. `matches` are the accounts whose person has proved to have the phone number that WeChat delivered.
+/// Decides the login of somebody whom nobody knows. The policy is what it comes to here ([`Terms::narrow`](crate::policy::Terms::narrow)): where nothing is
+/// left to ask, nobody is asked. `matches` are the accounts whose person has proved to have the phone number that WeChat delivered.
 pub fn decide_first(policy: &ConnectorPolicy, matches: &[UserId]) -> FirstLogin {
     match (policy.binding, matches) {
         (Binding::Field, [user]) => FirstLogin::Bind(*user),
@@ -159,38 +160,17 @@ impl Login {
             ("platform", &request.platform),
             ("app_id", &request.app_id),
         ] {
-            check_length(&mut problems, field, value, 64);
-            if value.chars().any(char::is_control) {
-                problems.push(format!("{field}: holds a control character; expected none"));
-            }
+            check_name(&mut problems, field, value);
         }
         check_length(&mut problems, "openid", &request.openid, 64);
         if let Some(unionid) = &request.unionid {
             check_length(&mut problems, "unionid", unionid, 64);
         }
         if let Some(profile) = &mut request.profile {
-            // PostgreSQL's text holds no U+0000.
-            if let Some(nickname) = &mut profile.nickname {
-                nickname.retain(|character| character != '\0');
-            }
-            // WeChat says "" for a picture that a person does not have.
-            profile.nickname.take_if(|text| text.is_empty());
-            profile.picture.take_if(|text| text.is_empty());
-            if let Some(nickname) = &profile.nickname {
-                check_length(&mut problems, "profile.nickname", nickname, 256);
-            }
-            if let Some(picture) = &profile.picture {
-                check_length(&mut problems, "profile.picture", picture, 1024);
-                if !picture.starts_with("https://") || !picture.bytes().all(|byte| byte.is_ascii_graphic()) {
-                    problems.push("profile.picture: expected an https address in visible ASCII".to_owned());
-                }
-            }
+            check_profile(&mut problems, "profile", profile);
         }
         if let Some(number) = &request.phone_number {
-            // Our own spelling, and no other.
-            if Address::phone(number).is_none_or(|address| address.as_str() != number) {
-                problems.push("phone_number: expected E.164, such as +8613800138000".to_owned());
-            }
+            check_phone_number(&mut problems, "phone_number", number);
         }
         let link_to = request.link_to.as_deref().map(Uuid::try_parse).transpose();
         if link_to.is_err() {
@@ -266,7 +246,42 @@ impl Login {
     }
 }
 
-fn check_length(problems: &mut Vec<String>, field: &str, value: &str, longest: usize) {
+/// A name of the operator's or of WeChat's.
+pub(crate) fn check_name(problems: &mut Vec<String>, field: &str, value: &str) {
+    check_length(problems, field, value, 64);
+    if value.chars().any(char::is_control) {
+        problems.push(format!("{field}: holds a control character; expected none"));
+    }
+}
+
+/// Makes of `""` and U+0000 what is meant by them, and checks the rest.
+pub(crate) fn check_profile(problems: &mut Vec<String>, field: &str, profile: &mut Profile) {
+    // PostgreSQL's text holds no U+0000.
+    if let Some(nickname) = &mut profile.nickname {
+        nickname.retain(|character| character != '\0');
+    }
+    // WeChat says "" for a picture that a person does not have.
+    profile.nickname.take_if(|text| text.is_empty());
+    profile.picture.take_if(|text| text.is_empty());
+    if let Some(nickname) = &profile.nickname {
+        check_length(problems, &format!("{field}.nickname"), nickname, 256);
+    }
+    if let Some(picture) = &profile.picture {
+        check_length(problems, &format!("{field}.picture"), picture, 1024);
+        if !picture.starts_with("https://") || !picture.bytes().all(|byte| byte.is_ascii_graphic()) {
+            problems.push(format!("{field}.picture: expected an https address in visible ASCII"));
+        }
+    }
+}
+
+pub(crate) fn check_phone_number(problems: &mut Vec<String>, field: &str, number: &str) {
+    // Our own spelling, and no other.
+    if Address::phone(number).is_none_or(|address| address.as_str() != number) {
+        problems.push(format!("{field}: expected E.164, such as +8613800138000"));
+    }
+}
+
+pub(crate) fn check_length(problems: &mut Vec<String>, field: &str, value: &str, longest: usize) {
     let length = value.chars().count();
     if length == 0 {
         problems.push(format!("{field}: is empty; expected 1 to {longest} characters"));
@@ -276,16 +291,17 @@ fn check_length(problems: &mut Vec<String>, field: &str, value: &str, longest: u
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::policy::{OnNoMatch, Registration};
-    use resolver_api::{LoginMethod, Profile};
+    use resolver_api::LoginMethod;
 
     const A: UserId = Uuid::from_u128(0xa);
     const B: UserId = Uuid::from_u128(0xb);
     const C: UserId = Uuid::from_u128(0xc);
 
-    fn request() -> LoginRequest {
+    /// A login on the PC that brings both identities, and nothing else of its person.
+    pub(crate) fn request() -> LoginRequest {
         LoginRequest {
             idempotency_key: "ab".repeat(32),
             pool: "default".into(),

@@ -13,7 +13,7 @@ use wxgate_resolver::config::{ADMIN_TOKENS_VARIABLE, Args, Database, LogFormat, 
 use wxgate_resolver::delivery::{Delivery, Message, SMS_SECRET_VARIABLE, SMTP_URL_VARIABLE};
 use wxgate_resolver::store::{AdminStore, PATIENCE, PostgresStore, SqliteStore};
 use wxgate_resolver::tokens::Tokens;
-use wxgate_resolver::{AppState, serve};
+use wxgate_resolver::{AppState, Limits, serve};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -68,8 +68,26 @@ async fn run_on<S: AdminStore>(
     state.admins = admins;
     state.default_policy = args.default_policy();
     state.delivery = delivery;
-    state.limits = args.limits();
+    state.limits = limits(args);
     Ok(serve(listener, Arc::new(state), shutdown).await?)
+}
+
+/// The limits, as far as the operating system allows them.
+fn limits(args: &Args) -> Limits {
+    let asked = args.limits();
+    let limits = open_files().map_or(asked, |files| asked.within(files));
+    if limits.tickets.waits < asked.tickets.waits {
+        tracing::warn!(waits = limits.tickets.waits, "fewer requests may wait than --waits says: the limit of open files is too low");
+    }
+    limits
+}
+
+/// The most files that this process may have open, where the operating system tells: Linux does.
+fn open_files() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    // "unlimited" is no number, and no limit.
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// Prints a code for whoever tries it out.

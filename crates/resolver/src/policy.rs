@@ -24,6 +24,15 @@ pub struct ConnectorPolicy {
     pub methods: Vec<ProofMethod>,
 }
 
+/// By what a resolver decides first logins, beside what is stored: another one on the same database may have other terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The policy of a connector that has none of its own.
+    pub default: ConnectorPolicy,
+    /// The ways to prove an account that work here: a code that cannot be sent proves nothing.
+    pub methods: Vec<ProofMethod>,
+}
+
 /// What an operator decided about a connector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredPolicy {
@@ -85,12 +94,23 @@ impl ConnectorPolicy {
     }
 }
 
-impl Default for ConnectorPolicy {
-    fn default() -> Self {
-        Self { registration: Registration::Open, binding: Binding::None, on_no_match: OnNoMatch::Create, methods: all_methods() }
+impl Terms {
+    /// What the policy comes to here: nobody is offered what does not work.
+    pub fn narrow(&self, mut policy: ConnectorPolicy) -> ConnectorPolicy {
+        policy.methods.retain(|method| self.methods.contains(method));
+        policy
     }
 }
 
+impl Default for ConnectorPolicy {
+    fn default() -> Self {
+        Self { registration: Registration::Open, binding: Binding::None, on_no_match: OnNoMatch::Create, methods: ALL_METHODS.to_vec() }
+    }
+}
+
+/// Every way to prove an account.
+pub const ALL_METHODS: [ProofMethod; 3] = [ProofMethod::PhoneCode, ProofMethod::EmailCode, ProofMethod::Password];
+
 fn all_methods() -> Vec<ProofMethod> {
-    vec![ProofMethod::PhoneCode, ProofMethod::EmailCode, ProofMethod::Password]
+    ALL_METHODS.to_vec()
 }

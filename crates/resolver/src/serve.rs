@@ -29,10 +29,12 @@ pub async fn serve<S: AdminStore>(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let (stopping, mut stopped) = watch::channel(());
+    let waits = state.waits.clone();
     let serving =
         axum::serve(listener, app(state.clone()).into_make_service_with_connect_info::<SocketAddr>()).with_graceful_shutdown(async move {
             shutdown.await;
             tracing::info!("shutting down");
+            waits.close();
             drop(stopping);
         });
     let drain = state.limits.drain;

@@ -12,12 +12,20 @@ pub struct Builder {
     pub(crate) allow_loopback_port: bool,
     pub(crate) hold: Duration,
     pub(crate) public_origin: Option<String>,
+    pub(crate) connect: Vec<(String, String)>,
     pub(crate) world: World,
 }
 
 impl Default for Builder {
     fn default() -> Self {
-        Self { strict: true, allow_loopback_port: false, hold: Duration::from_secs(25), public_origin: None, world: World::default() }
+        Self {
+            strict: true,
+            allow_loopback_port: false,
+            hold: Duration::from_secs(25),
+            public_origin: None,
+            connect: Vec::new(),
+            world: World::default(),
+        }
     }
 }
 
@@ -43,6 +51,13 @@ impl Builder {
     /// they carry the host that the page was asked for.
     pub fn public_origin(self, origin: &str) -> Self {
         Self { public_origin: Some(origin.trim_end_matches('/').to_owned()), ..self }
+    }
+
+    /// Sends pushes and `wx.request`s that are meant for `authority`, such as `localhost:8080`, to `address` in place of it,
+    /// such as `envoy:8080`: where names mean something else to the simulator than to browsers. `Host` stays.
+    pub fn connect(mut self, authority: &str, address: &str) -> Self {
+        self.connect.push((authority.to_owned(), address.to_owned()));
+        self
     }
 
     /// `true` starts with [`World::demo`].

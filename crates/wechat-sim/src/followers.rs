@@ -60,6 +60,8 @@ impl Scene {
 #[derive(Debug, Default)]
 pub(crate) struct AccountCodes {
     by_id: HashMap<String, (String, AccountCode)>,
+    /// The ids, oldest first.
+    order: Vec<String>,
 }
 
 /// A QR code with a parameter.
@@ -77,6 +79,8 @@ impl AccountCodes {
         self.by_id.retain(|_, (_, code)| code.is_good(now));
         let (ticket, id) = (ticket(), random::alphanumeric(20));
         self.by_id.insert(id.clone(), (ticket.clone(), code));
+        self.order.retain(|id| self.by_id.contains_key(id));
+        self.order.push(id.clone());
         (ticket, id)
     }
 
@@ -85,9 +89,9 @@ impl AccountCodes {
         good.find(|(_, (ticket, _))| ticket == wanted).map(|(id, _)| id.as_str())
     }
 
-    /// Every code that is still good, with its id; the order says nothing.
+    /// Every code that is still good, with its id, the latest first.
     pub(crate) fn good(&self, now: u64) -> impl Iterator<Item = (&str, &AccountCode)> {
-        self.by_id.iter().map(|(id, (_, code))| (id.as_str(), code)).filter(move |(_, code)| code.is_good(now))
+        self.order.iter().rev().filter_map(move |id| self.find(id, now).map(|(_, code)| (id.as_str(), code)))
     }
 
     /// The ticket and the code of an id.

@@ -31,6 +31,7 @@ mod limits;
 mod mini_program;
 mod mobile_app;
 mod open_pages;
+mod outbound;
 mod params;
 mod phone_pages;
 mod push;

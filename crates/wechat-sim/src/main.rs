@@ -34,6 +34,15 @@ struct Args {
     #[arg(long, env = "WECHAT_SIM_DEMO")]
     demo: bool,
 
+    /// The demo apps belong to what is behind this origin: the mini program logs in there, and the official account's
+    /// messages are pushed there.
+    #[arg(long, env = "WECHAT_SIM_DEMO_GATEWAY", value_name = "ORIGIN", requires = "demo")]
+    demo_gateway: Option<String>,
+
+    /// Send pushes and mini programs' requests that are meant for HOST:PORT to ADDRESS; may be given more than once.
+    #[arg(long, env = "WECHAT_SIM_CONNECT", value_name = "HOST:PORT=ADDRESS", value_delimiter = ',')]
+    connect: Vec<String>,
+
     /// Where phones reach this server, for the QR codes; by default the host that the page was asked for.
     #[arg(long, env = "WECHAT_SIM_PUBLIC_ORIGIN", value_name = "ORIGIN")]
     public_origin: Option<String>,
@@ -51,7 +60,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
             World::from_json(&text).map_err(|error| format!("{}: {error}", file.display()))?
         }
-        None if args.demo => World::demo(),
+        None if args.demo => args.demo_gateway.as_deref().map_or_else(World::demo, World::demo_behind),
         None => World::default(),
     };
     let mut builder = Simulator::builder()
@@ -61,6 +70,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .world(world);
     if let Some(origin) = &args.public_origin {
         builder = builder.public_origin(origin);
+    }
+    for connect in &args.connect {
+        let (authority, address) = connect.split_once('=').ok_or_else(|| format!("--connect {connect}: no `=` in it"))?;
+        builder = builder.connect(authority, address);
     }
     let listener = TcpListener::bind(args.listen).await.map_err(|error| format!("{}: {error}", args.listen))?;
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);

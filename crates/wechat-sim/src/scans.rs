@@ -11,6 +11,8 @@ const UUID_LIFE: u64 = 300;
 #[derive(Debug, Default)]
 pub(crate) struct Scans {
     scans: HashMap<String, Scan>,
+    /// The uuids, oldest first.
+    order: Vec<String>,
 }
 
 /// A login waiting for a phone.
@@ -57,7 +59,16 @@ impl Scans {
         let uuid = random::alphanumeric(16);
         let scan = Scan { login, status: Status::Waiting, expires_at: now.saturating_add(UUID_LIFE) };
         self.scans.insert(uuid.clone(), scan);
+        self.order.retain(|uuid| self.scans.contains_key(uuid));
+        self.order.push(uuid.clone());
         uuid
+    }
+
+    /// What stands on screens and could be scanned: uuid and appid, the latest first.
+    pub(crate) fn waiting(&self, now: u64) -> impl Iterator<Item = (&str, &str)> {
+        let scans = self.order.iter().rev().filter_map(|uuid| self.scans.get_key_value(uuid));
+        let waiting = scans.filter(move |(_, scan)| now < scan.expires_at && scan.status == Status::Waiting);
+        waiting.map(|(uuid, scan)| (uuid.as_str(), scan.login.appid.as_str()))
     }
 
     /// An unknown uuid is an expired one: the page cannot tell, and reloads.

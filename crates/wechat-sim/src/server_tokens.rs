@@ -163,6 +163,11 @@ impl Wechat {
 }
 
 impl Simulator {
+    /// All server tokens that were handed out, of all apps.
+    pub fn server_tokens(&self) -> Vec<String> {
+        self.with(|wechat| wechat.server_tokens.issued.keys().cloned().collect())
+    }
+
     /// Lets something happen to all server tokens of an app.
     pub fn befall_server_tokens(&self, appid: &str, mishap: TokenMishap) -> Result<(), InvalidWorld> {
         self.with(|wechat| {

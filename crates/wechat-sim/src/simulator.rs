@@ -252,6 +252,10 @@ impl Simulator {
         self.shared.settings.hold
     }
 
+    pub(crate) fn connect(&self) -> &[(String, String)] {
+        &self.shared.settings.connect
+    }
+
     pub(crate) fn public_origin(&self) -> Option<&str> {
         self.shared.settings.public_origin.as_deref()
     }

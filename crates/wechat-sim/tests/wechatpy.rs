@@ -1,12 +1,9 @@
-//! Clients and servers that we did not write: wechatpy, from PyPI, logs in, receives pushes and answers them. Needs `python3` with `venv`; without it
-//! these tests fail rather than pass unseen.
+//! Clients and servers that we did not write: wechatpy, from PyPI, logs in, receives pushes and answers them.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "clippy.toml allows these in test functions; the helpers of this test are tests too")]
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -15,7 +12,6 @@ use wechat_sim::{App, Person, Simulator};
 const ACCOUNT: &str = "wx00000000000000b2";
 const WEBSITE: &str = "wx00000000000000a1";
 const PROGRAM: &str = "wx00000000000000e5";
-const REQUIREMENTS: &str = include_str!("wechatpy/requirements.txt");
 
 #[tokio::test]
 async fn wechatpy_logs_in_inside_wechat_and_on_a_website() {
@@ -73,30 +69,14 @@ async fn run(sim: &Simulator, script: &str, arguments: &[&str]) -> Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wechatpy").join(script);
     let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
     let result = tokio::task::spawn_blocking(move || {
-        let output = Command::new(python().join("bin/python")).arg(script).arg(origin).args(arguments).env("NO_PROXY", "*").output();
-        serde_json::from_slice(&succeed(output).stdout).unwrap()
+        let output = python_venv::output(Command::new(python()).arg(script).arg(origin).args(arguments).env("NO_PROXY", "*"));
+        serde_json::from_slice(&output.stdout).unwrap()
     });
     result.await.unwrap()
 }
 
-/// A virtual environment with wechatpy, made by whichever test needs it first, and again when the requirements change.
-fn python() -> &'static Path {
-    static PLACE: OnceLock<PathBuf> = OnceLock::new();
-    PLACE.get_or_init(|| {
-        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wechatpy");
-        let mark = place.join("requirements-installed.txt");
-        if !fs::read_to_string(&mark).is_ok_and(|installed| installed == REQUIREMENTS) {
-            succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place).output());
-            let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wechatpy/requirements.txt");
-            succeed(Command::new(place.join("bin/pip")).args(["install", "--quiet", "--requirement"]).arg(requirements).output());
-            fs::write(mark, REQUIREMENTS).unwrap();
-        }
-        place
-    })
-}
-
-fn succeed(output: std::io::Result<Output>) -> Output {
-    let output = output.unwrap_or_else(|error| panic!("python3 with venv is needed (Debian: python3-venv): {error}"));
-    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    output
+/// With wechatpy.
+fn python() -> PathBuf {
+    let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wechatpy/requirements.txt");
+    python_venv::python(&requirements, &Path::new(env!("CARGO_TARGET_TMPDIR")).join("wechatpy"))
 }

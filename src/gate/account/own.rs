@@ -1,16 +1,18 @@
 //! A person's own account: who am I, by which WeChat may I log in, and the way out of every device.
 
 use resolver_api::{AccountChange, AccountView, UnlinkAnswer};
-use serde_json::json;
 
-use super::super::answers::{insert, json, page, with_flag};
+use super::super::answers::{insert, json, page, set_policy, with_flag};
+use super::super::fields::required;
 use super::super::login::{fitting, to_wechat};
 use super::super::logout::goodbye;
+use super::super::scan::Start;
 use super::super::standing::Token;
-use super::{Visit, required};
+use super::{Visit, views};
 use crate::coroutine::Calls;
 use crate::error::{Failure, LoginError};
 use crate::form::Fields;
+use crate::json::object;
 use crate::login::attempt::{self, Attempt, Link};
 use crate::login::return_to::ReturnTo;
 use crate::pages::{self, AccountNotice, LinkableConnector};
@@ -50,10 +52,7 @@ impl Own<'_> {
     async fn shown(&self, notice: Option<AccountNotice>) -> Result<Reply, Failure> {
         let visitor = &self.visit.visitor;
         let (service, session) = (&visitor.gate.config().resolver, &self.known.session);
-        let mut result = self.calls.send(resolver::account(service, &session.subject, &session.pool)).await;
-        if resolver::was_lost(&result) {
-            result = self.calls.send(resolver::account(service, &session.subject, &session.pool)).await;
-        }
+        let result = resolver::ask(self.calls, resolver::account(service, &session.subject, &session.pool)).await;
         // The feed will say that it is gone; until then the session looks good.
         let view = resolver::read_account(result)?.ok_or(LoginError::UserDisabled)?;
         let status = match notice {
@@ -64,12 +63,10 @@ impl Own<'_> {
         if visitor.is_for_a_person {
             let mut reply = page(status, self.page(&view, notice), vec![]);
             // Linking goes on to WeChat.
-            let policy = pages::policy_with_forms_to(&visitor.gate.config().wechat.open_origin);
-            let is_policy = |header: &&mut (_, _)| header.0 == "content-security-policy";
-            reply.headers.iter_mut().filter(is_policy).for_each(|(_, value)| value.clone_from(&policy));
+            set_policy(&mut reply, &pages::policy_with_forms_to(&visitor.gate.config().wechat.open_origin));
             return Ok(reply);
         }
-        let mut body = json!({"account": view, "is_fresh": self.is_fresh()});
+        let mut body = object!({"account": views::account(&view), "is_fresh": self.is_fresh()});
         if notice == Some(AccountNotice::LastWayIn) {
             insert(&mut body, "error", "last_way_in");
         }
@@ -83,8 +80,9 @@ impl Own<'_> {
         let linkable = fitting(application, self.visit.browser).into_iter();
         let linkable: Vec<_> =
             linkable.map(|c| LinkableConnector { id: &c.id, display_name: &c.display_name, method: c.method.login_method() }).collect();
-        let is_news = |at: u64| at > view.created_at && now.saturating_sub(at) < NEWS_SECONDS;
-        let linked = view.identities.iter().any(|identity| is_news(identity.linked_at)).then_some(AccountNotice::Linked);
+        // The first one is no news: the account was made with it. It may have been made within the same second.
+        let newest = view.identities.iter().map(|identity| identity.linked_at).max().filter(|_| view.identities.len() > 1);
+        let linked = newest.filter(|at| now.saturating_sub(*at) < NEWS_SECONDS).map(|_| AccountNotice::Linked);
         let mut login_href = format!("{prefix}/login");
         ReturnTo::account(prefix).append_to(&mut login_href);
         pages::account(&pages::Account {
@@ -119,11 +117,16 @@ impl Own<'_> {
         let (config, now, mut entropy) = (visitor.gate.config(), self.calls.now(), self.calls.entropy());
         let link = Link { subject: self.known.session.subject.clone(), session: self.known.session.id.clone() };
         let return_to = ReturnTo::account(&config.path_prefix);
+        if connector.method.is_scan() {
+            self.visit.note(self.calls, "link", "started");
+            let start = Start { visitor, headers: &self.visit.headers, connector, return_to: &return_to, link: Some(link) };
+            return Ok(start.reply(self.calls).await);
+        }
         let attempt = Attempt::begin(&visitor.application, connector, &return_to, now, &mut entropy).linking(link);
         let cookies = attempt::make_room(&self.visit.headers, &config.session.keys, now);
         self.visit.note(self.calls, "link", "started");
         self.calls.note(Event::LoginStarted { connector: connector.id.clone() });
-        Ok(to_wechat(config, &visitor.application, connector, &attempt, &mut entropy, cookies))
+        to_wechat(config, &visitor.application, connector, &attempt, &mut entropy, cookies)
     }
 
     async fn unlink(&self, identity: &str) -> Result<Reply, Failure> {
@@ -151,10 +154,7 @@ impl Own<'_> {
     async fn sign_out_everywhere(&self) -> Result<Reply, Failure> {
         let (service, subject) = (&self.visit.visitor.gate.config().resolver, &self.known.session.subject);
         let change = self.as_change();
-        let mut result = self.calls.send(resolver::revoke_sessions(service, subject, &change)).await;
-        if resolver::was_lost(&result) {
-            result = self.calls.send(resolver::revoke_sessions(service, subject, &change)).await;
-        }
+        let result = resolver::ask(self.calls, resolver::revoke_sessions(service, subject, &change)).await;
         resolver::read_revoked(result)?;
         self.visit.note(self.calls, "sign_out_everywhere", "done");
         Ok(self.signed_out())

@@ -1,15 +1,16 @@
 //! Answers to a login that waits for its person: which account, a code, a password, a new account.
 
 use resolver_api::{FinishAnswer, FinishLogin, PendingLogin, Proof, ProofMethod, Question, SendCode, SendCodeAnswer};
-use serde_json::json;
 
 use super::super::answers::{About, Delivery, insert, json, page, redirect, with_flag};
-use super::{Visit, required};
+use super::super::fields::required;
+use super::{Visit, views};
 use crate::config::Connector;
 use crate::coroutine::Calls;
 use crate::error::{Failure, LoginError};
 use crate::form::Fields;
-use crate::login::finish::{Asker, Finished};
+use crate::json::object;
+use crate::login::finish::Finished;
 use crate::login::pending::Pending;
 use crate::login::return_to::ReturnTo;
 use crate::pages::{self, Notice, Typed};
@@ -50,10 +51,7 @@ impl Waiting<'_> {
     /// The question, with what became of the last answer.
     async fn ask(&self, notice: Option<Notice>, typed: Option<Typed<'_>>) -> Result<Reply, Failure> {
         let service = &self.visit.visitor.gate.config().resolver;
-        let mut result = self.calls.send(resolver::pending_login(service, &self.pending.token)).await;
-        if resolver::was_lost(&result) {
-            result = self.calls.send(resolver::pending_login(service, &self.pending.token)).await;
-        }
+        let result = resolver::ask(self.calls, resolver::pending_login(service, &self.pending.token)).await;
         let login = resolver::read_pending_login(result)?.ok_or(LoginError::PendingOver)?;
         if (&login.application, &login.connector) != (&self.visit.visitor.application.id, &self.connector.id) {
             return Err(Failure::new(LoginError::ResolverRejected, "the answer is about another application's login"));
@@ -63,7 +61,7 @@ impl Waiting<'_> {
         if self.visit.visitor.is_for_a_person {
             return Ok(page(status, self.page(&login, notice, typed), vec![]));
         }
-        let mut body = json!({"login": login});
+        let mut body = object!({"login": views::pending_login(&login)});
         if let Some(error) = error {
             insert(&mut body, "error", error);
         }
@@ -137,10 +135,7 @@ impl Waiting<'_> {
         let visitor = &self.visit.visitor;
         let config = visitor.gate.config();
         let request = FinishLogin { proof, client_address: visitor.address.clone() };
-        let mut result = self.calls.send(resolver::finish(&config.resolver, &self.pending.token, &request)).await;
-        if resolver::was_lost(&result) {
-            result = self.calls.send(resolver::finish(&config.resolver, &self.pending.token, &request)).await;
-        }
+        let result = resolver::ask(self.calls, resolver::finish(&config.resolver, &self.pending.token, &request)).await;
         let (notice, result) = match resolver::read_finish(result)?.ok_or(LoginError::PendingOver)? {
             FinishAnswer::Finished { outcome } => return self.finish(outcome),
             FinishAnswer::Wrong { tries_left: 0 } => {
@@ -156,14 +151,7 @@ impl Waiting<'_> {
 
     fn finish(&self, outcome: resolver_api::LoginOutcome) -> Result<Reply, Failure> {
         let visitor = &self.visit.visitor;
-        let asker = Asker {
-            config: visitor.gate.config(),
-            application: &visitor.application,
-            connector: self.connector,
-            link_to: None,
-            client_address: None,
-        };
-        let Finished::SignedIn(signed_in) = asker.finished(outcome, self.calls.now())? else {
+        let Finished::SignedIn(signed_in) = visitor.asker(self.connector, None).finished(outcome, self.calls.now())? else {
             return Err(Failure::new(LoginError::ResolverRejected, "a login that was answered asks again"));
         };
         let delivery = match (self.is_app, visitor.is_for_a_person) {
@@ -178,7 +166,7 @@ impl Waiting<'_> {
     fn cancel(&self) -> Reply {
         self.visit.note(self.calls, "cancel", "done");
         if !self.visit.visitor.is_for_a_person {
-            return json(200, &json!({"cancelled": true}), self.forgotten());
+            return json(200, &object!({"cancelled": true}), self.forgotten());
         }
         let mut login = self.visit.visitor.own_address("/login");
         self.return_to.append_to(&mut login);

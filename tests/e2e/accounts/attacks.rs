@@ -6,6 +6,7 @@ use wxgate_tests::wechat_sim::Person;
 use wxgate_tests::{Answer, Stack, Visitor, eventually, forms};
 
 use super::{BOUND, arrived, ask, asked, browser, newcomer};
+use crate::sessions::{carried_to, origin_of, start_several};
 
 const NUMBER: &str = "+8613800138000";
 
@@ -87,6 +88,46 @@ async fn a_tampered_or_foreign_token_is_none() {
     stack.finish().await;
 }
 
+/// Also not where both have the same people.
+#[tokio::test]
+async fn a_login_that_waits_at_one_application_does_not_wait_at_another() {
+    let stack = start_several().await;
+    let sub = stack.resolver.create_user(json!({"phone_number": NUMBER, "phone_number_verified": true})).await;
+    for connector in ["pc", "lab-pc"] {
+        stack.resolver.set_policy(connector, ask(&["phone_code"], true)).await;
+    }
+    let visitor = stack.visitor();
+    let (page, code) = with_code(&stack, &visitor, "xiaoming").await;
+    let action = forms::form(&page, "code", &[]).action;
+    let sealed = visitor.cookie(PENDING).expect("the token of the pending login");
+
+    for id in ["lab", "docs"] {
+        let there = carried_to(&visitor, &origin_of(&stack.origin, id));
+        there.navigate("/wxgate/account").await.assert_failure(410, "pending_over");
+        for body in [format!("action=code&code={code}"), "action=create".to_owned(), "action=cancel".to_owned()] {
+            let there = carried_to(&visitor, &origin_of(&stack.origin, id));
+            let answer = there.submit(&action, &format!("language=en&{body}")).await;
+            answer.assert_failure(410, "pending_over");
+            assert_eq!((there.cookie(SESSION), there.cookie(PENDING)), (None, None));
+        }
+        let app = stack.visitor().at(&origin_of(&stack.origin, id));
+        let answer = app.post_from_app("/wxgate/account", &json!({"pending": sealed, "action": "code", "code": code})).await;
+        answer.assert_failure(410, "pending_over");
+    }
+    // Nor does one that waits there take the place of the one that waits here.
+    let at_lab = stack.visitor().at(&origin_of(&stack.origin, "lab"));
+    newcomer(&stack, "stranger");
+    asked(&at_lab, "lab-pc", "stranger").await;
+    let mixed = visitor.stolen();
+    mixed.set_cookie(PENDING, &at_lab.cookie(PENDING).unwrap());
+    mixed.submit(&action, "language=en&action=create").await.assert_failure(410, "pending_over");
+
+    assert_eq!(stack.accounts().await, 1);
+    let answer = visitor.answer(&page, "code", &[("code", &code)]).await;
+    assert_eq!(arrived(&visitor, &answer).await, sub, "not a try was spent on them");
+    stack.finish().await;
+}
+
 /// ACC-08: the proof counts for the login that it was given in, and for no other.
 #[tokio::test]
 async fn a_code_is_good_in_its_own_login_alone_and_a_later_login_takes_the_place_of_an_earlier() {
@@ -109,6 +150,8 @@ async fn a_code_is_good_in_its_own_login_alone_and_a_later_login_takes_the_place
     let late = owner.answer(&page, "code", &[("code", &code)]).await;
     late.assert_failure(410, "pending_over");
     assert_eq!(owner.cookie(SESSION), None);
+    let waits = owner.navigate("/wxgate/account").await;
+    assert!(forms::offers(&waits, "create"), "the login of the newer tab still waits: {waits}");
 
     stack.resolver.set_clock_ahead(61);
     let fresh = stack.visitor();

@@ -1,10 +1,11 @@
 //! The first login of somebody whom nobody knows: the connector's policy decides, as it stands at that moment.
 
 use serde_json::json;
-use wxgate_tests::visitor::SESSION;
+use wxgate_tests::visitor::{PENDING, SESSION};
 use wxgate_tests::{Stack, forms};
 
-use super::{METHODS, arrived, ask, asked, browser, logged_in, newcomer};
+use super::{METHODS, PAGE, arrived, ask, asked, browser, logged_in, newcomer};
+use crate::native;
 
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -165,6 +166,50 @@ async fn what_the_policy_does_not_offer_cannot_be_had_by_asking_for_it() {
         assert_eq!(visitor.cookie(SESSION), None, "{body}");
     }
     assert!(stack.resolver.outbox.unread().is_empty());
+    assert_eq!(stack.accounts().await, 1);
+    stack.finish().await;
+}
+
+/// What the operator asks for cannot be had: the resolver sends no codes. Nobody stands before a question that has no answer.
+#[tokio::test]
+async fn where_no_code_can_be_sent_whoever_has_no_account_reads_so_in_plain_words() {
+    let stack = native::builder().without_rate_limit().without_delivery().start().await;
+    let app = native::Client::of(&stack);
+    let connectors = METHODS.map(|(connector, ..)| connector).into_iter().chain(native::METHODS);
+    for connector in connectors.clone() {
+        stack.resolver.set_policy(connector, ask(&["phone_code", "email_code"], false)).await;
+    }
+    for (language, words) in
+        [("en", ["There is no account for this WeChat yet", "ask its operators"]), ("zh-CN", ["此微信尚未开通账号", "请联系网站管理员"])]
+    {
+        for (connector, ..) in METHODS {
+            let visitor = browser(&stack, connector);
+            let callback = visitor.allow(&visitor.start(connector, PAGE).await, "xiaoming");
+            let headers = [("accept", "text/html"), ("accept-language", language), ("sec-fetch-mode", "navigate")];
+            let page = visitor.send("GET", &callback, &headers, b"").await;
+            page.assert_failure(403, "registration_closed");
+            assert!(words.iter().all(|words| page.text().contains(words)), "{language}: {page}");
+            assert!(!forms::offers(&page, "send_code"), "{page}");
+            assert_eq!((visitor.cookie(SESSION), visitor.cookie(PENDING)), (None, None), "{connector}");
+        }
+    }
+    for connector in native::METHODS {
+        let refused = app.login(connector, "xiaoming").await;
+        refused.assert_failure(403, "registration_closed");
+        assert!(refused.json()["message"].as_str().unwrap().contains("no new accounts"), "{refused}");
+    }
+    assert_eq!(stack.accounts().await, 0);
+
+    // To make an account is then all that could be offered, so it is made; and a password needs no code.
+    for connector in connectors {
+        stack.resolver.set_policy(connector, ask(&["phone_code", "password"], false)).await;
+    }
+    let visitor = stack.visitor();
+    let page = asked(&visitor, "pc", "xiaoming").await;
+    assert_eq!(["send_code", "password", "create"].map(|action| forms::offers(&page, action)), [false, true, false]);
+    assert_eq!(app.login("app", "xiaoming").await.assert_status(409).json()["error"], "bind_account");
+    stack.resolver.set_policy("pc", ask(&["phone_code"], true)).await;
+    logged_in(&stack, "pc", "xiaoming").await;
     assert_eq!(stack.accounts().await, 1);
     stack.finish().await;
 }

@@ -103,6 +103,39 @@ async fn nobody_chooses_an_account_that_is_not_offered() {
 }
 
 #[tokio::test]
+async fn an_account_that_is_disabled_is_no_choice() {
+    let stack = Stack::start().await;
+    let (by_openid, by_unionid) = two_accounts(&stack, METHODS[0], "xiaoming").await;
+    let visitor = stack.visitor();
+    let page = asked(&visitor, "pc", "xiaoming").await;
+    let (disabled, other) = (candidate(&page, "138****8000"), candidate(&page, "@example.com"));
+    let action = forms::form(&page, "choose", &[]).action;
+
+    stack.resolver.disable_user(&by_openid).await;
+    let shown = visitor.navigate("/wxgate/account").await;
+    assert!(shown.text().contains("@example.com") && !shown.text().contains("138****8000"), "{shown}");
+    let late = visitor.stolen();
+    let refused = late.submit(&action, &format!("language=en&action=choose&account={disabled}")).await;
+    refused.assert_failure(403, "user_disabled");
+    assert_eq!(late.cookie(SESSION), None);
+    let answer = visitor.submit(&action, &format!("language=en&action=choose&account={other}")).await;
+    assert!(matches!(answer.status, 403 | 409 | 410), "that login has ended, by the first answer: {answer}");
+    assert_eq!(visitor.cookie(SESSION), None);
+
+    // There is nothing left to choose, so nobody is asked, and nothing is remembered.
+    assert_eq!(logged_in(&stack, "pc", "xiaoming").await, by_unionid);
+    stack.resolver.enable_user(&by_openid).await;
+    let again = stack.visitor();
+    let page = asked(&again, "pc", "xiaoming").await;
+    stack.resolver.disable_user(&by_unionid).await;
+    let shown = again.navigate("/wxgate/account").await;
+    let answer = again.answer(&shown, "choose", &[("account", &candidate(&page, "138****8000"))]).await;
+    assert_eq!(arrived(&again, &answer).await, by_openid, "who is still there can be chosen");
+    assert_eq!(logged_in(&stack, "pc", "xiaoming").await, by_openid);
+    stack.finish().await;
+}
+
+#[tokio::test]
 async fn who_cancels_is_nobody_and_is_asked_again_next_time() {
     let stack = Stack::start().await;
     let (by_openid, _) = two_accounts(&stack, METHODS[0], "xiaoming").await;

@@ -1,5 +1,6 @@
 //! One person, one account, by every road: whose account a login is, what a person is asked, and what they may change.
 
+mod addresses;
 mod attacks;
 mod binding;
 mod choosing;
@@ -64,7 +65,7 @@ fn ask(methods: &[&str], may_create: bool) -> Value {
 
 /// Which candidate on the page has this on its card.
 #[track_caller]
-fn candidate(page: &Answer, text: &str) -> String {
+pub(crate) fn candidate(page: &Answer, text: &str) -> String {
     let form = forms::form(page, "choose", &[]);
     let card = form.buttons.iter().find(|(name, _, said)| name == "account" && said.contains(text));
     card.unwrap_or_else(|| panic!("no account with {text} in {:#?}", form.buttons)).1.clone()

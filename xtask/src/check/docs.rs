@@ -61,6 +61,46 @@ fn tracked() -> Result<Vec<PathBuf>> {
     Ok(list.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect())
 }
 
+/// What comes before a block of code that is a part of a file of the repository.
+const QUOTED: &str = "<!-- quoted from ";
+
+/// A block of code below `<!-- quoted from path -->` stands in that file, line by line; how far it is indented does not count.
+pub(super) fn check_quotes() -> Result<()> {
+    let mut problems = Vec::new();
+    for file in tracked()?.iter().filter(|file| file.extension().is_some_and(|extension| extension == "md")) {
+        let Ok(text) = fs::read_to_string(root().join(file)) else { continue };
+        for (number, path, quote) in quotes(&text) {
+            let place = format!("{}:{number}", file.display());
+            match fs::read_to_string(root().join(&path)) {
+                Err(_) => problems.push(format!("{place}: `{path}` does not exist")),
+                Ok(_) if quote.is_empty() => problems.push(format!("{place}: no block of code follows")),
+                Ok(source) if !contains(&source, &quote) => problems.push(format!("{place}: this does not stand in `{path}`")),
+                Ok(_) => {}
+            }
+        }
+    }
+    report(&problems)
+}
+
+/// The quotes of a document: the line of the comment, the file, and the lines of the block.
+fn quotes(text: &str) -> Vec<(usize, String, Vec<&str>)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let comments = lines.iter().enumerate().filter_map(|(at, line)| Some((at, line.strip_prefix(QUOTED)?.strip_suffix(" -->")?)));
+    let block = |at: usize| {
+        let mut after = lines.iter().skip(at + 1).copied().skip_while(|line| line.is_empty());
+        let has_fence = after.next().is_some_and(|line| line.starts_with("```"));
+        after.take_while(|line| has_fence && !line.starts_with("```")).collect()
+    };
+    comments.map(|(at, path)| (at + 1, path.to_owned(), block(at))).collect()
+}
+
+/// Whether these lines follow each other somewhere.
+fn contains(source: &str, quote: &[&str]) -> bool {
+    let source: Vec<&str> = source.lines().map(str::trim).collect();
+    let quote: Vec<&str> = quote.iter().map(|line| line.trim()).collect();
+    source.windows(quote.len().max(1)).any(|window| window == quote)
+}
+
 /// The targets of `[text](target)` that are paths, without their `#section`.
 fn links(line: &str) -> impl Iterator<Item = &str> {
     let targets = line.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
@@ -94,6 +134,17 @@ mod tests {
     fn links_are_found_without_their_sections() {
         let line = "see [one](docs/a.md), [two](b.md#part), [web](https://example.com/x) and [here](#here)";
         assert_eq!(links(line).collect::<Vec<_>>(), ["docs/a.md", "b.md"]);
+    }
+
+    #[test]
+    fn a_quote_stands_in_its_file_line_by_line() {
+        let text = "x\n<!-- quoted from a/b.js -->\n\n```js\none();\n  two();\n```\n<!-- quoted from c.js -->\nno block\n";
+        let found = quotes(text);
+        assert_eq!(found, [(2, "a/b.js".into(), vec!["one();", "  two();"]), (8, "c.js".into(), vec![])]);
+        let (_, _, quote) = found.first().unwrap();
+        assert!(contains("zero();\n    one();\n      two();\nthree();", quote));
+        assert!(!contains("one();\nelse();\ntwo();", quote));
+        assert!(!contains("one(); two();", quote));
     }
 
     #[test]

@@ -18,7 +18,7 @@ const PERSON: &str = "laowang";
 /// The account that exists before anybody has logged in.
 pub(super) const USERNAME: &str = "laowang";
 pub(super) const PASSWORD: &str = "demo-password";
-pub(super) const PHONE: &str = "+8613800138000";
+pub(super) const PHONE: &str = "+8613900139000";
 pub(super) const EMAIL: &str = "laowang@example.com";
 
 /// How long a code may take.
@@ -59,7 +59,7 @@ impl Operator<'_> {
         )
     }
 
-    /// Waits for a code in what the resolver prints: `code 123456 for +86138****8000`.
+    /// Waits for a code in what the resolver prints: `code 123456 for +86139****9000`.
     fn printed_code(&self) -> Result<String> {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -86,7 +86,7 @@ pub(super) fn walk(gate: &str, wechat: &str, operator: &Operator<'_>, account: &
     tell("Somebody logs in whom nobody knows. There is no session: the gate asks whether they have an account.");
     send_json("PUT", &format!("{wechat}/sim/people/{PERSON}"), None, &json!({"nickname": "老王"}))?;
     let mut browser = Browser::new();
-    let url = sent_to_wechat(&mut browser, gate, "/account")?;
+    let url = sent_to_wechat(&mut browser, gate, "/wxgate/start/pc?return_to=%2Faccount")?;
     let answer = page(&mut browser, gate, &allowed(wechat, &url, PERSON)?)?;
     expect(303, &answer)?;
     let question = answer.location.context("a redirect without Location")?;
@@ -94,7 +94,7 @@ pub(super) fn walk(gate: &str, wechat: &str, operator: &Operator<'_>, account: &
     expect(200, &asked)?;
 
     tell(&format!("They ask for a code to {PHONE}. The answer would be the same if nobody had that number."));
-    let form = post(&mut browser, gate, &question, "action=send_code&method=phone_code&address=138+0013+8000")?;
+    let form = post(&mut browser, gate, &question, "action=send_code&method=phone_code&address=139+0013+9000")?;
     expect(200, &form)?;
     let code = operator.printed_code()?;
     println!("    the resolver prints what an SMS would say: {code}");

@@ -17,7 +17,11 @@ pub(super) fn login(gate: &str, app: &str, wechat: &str) -> Result<()> {
     expect(200, &page(&mut browser, gate, "/")?)?;
 
     tell("Then one that is not: the gate sends the browser to log in.");
-    let url = sent_to_wechat(&mut browser, gate, "/account")?;
+    let login = page(&mut browser, gate, "/account")?;
+    expect(303, &login)?;
+    expect(200, &page(&mut browser, gate, login.location.as_deref().context("a redirect without Location")?)?)?;
+    tell("The login page offers what works in this browser, a tab for each code. This visitor takes WeChat's own page.");
+    let url = sent_to_wechat(&mut browser, gate, "/wxgate/start/pc?return_to=%2Faccount")?;
 
     tell("The gate has given the browser an attempt, sealed in a cookie, and sent it to WeChat's page with the QR code.");
     let answer = Browser::new().open(&url)?;
@@ -57,7 +61,7 @@ pub(super) fn login(gate: &str, app: &str, wechat: &str) -> Result<()> {
     expect(401, &ask(gate, &[("x-wxgate-identity", &token)])?)
 }
 
-/// From a page that needs a login to WeChat's: by the login page, and the start of the only method that fits this browser.
+/// From the start of a method to WeChat's page.
 pub(super) fn sent_to_wechat(browser: &mut Browser, gate: &str, path: &str) -> Result<String> {
     let mut url = absolute(gate, path);
     while url.starts_with(gate) {
@@ -100,6 +104,16 @@ pub(super) fn expect(status: u16, answer: &Answer) -> Result<()> {
         bail!("expected {status}, got {}: {}", answer.status, answer.body);
     }
     Ok(())
+}
+
+/// A member of an answer; null where there is none.
+pub(super) fn at(object: &Value, member: &str) -> Value {
+    object.get(member).cloned().unwrap_or_default()
+}
+
+/// A member that is a text.
+pub(super) fn text<'a>(object: &'a Value, member: &str) -> Result<&'a str> {
+    object.get(member).and_then(Value::as_str).with_context(|| format!("no {member} in {object}"))
 }
 
 pub(super) fn absolute(gate: &str, location: &str) -> String {

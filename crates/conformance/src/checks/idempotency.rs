@@ -7,12 +7,13 @@ use resolver_api::{LoginMethod, LoginOutcome, LoginRequest, Profile};
 
 use super::{Check, checks};
 use crate::people::{With, fresh_key, fresh_name};
-use crate::server::{Ending, Result, Server};
+use crate::server::{Answer, Ending, Result, Server};
 
 pub(super) fn checks() -> Vec<Check> {
     let mut checks = checks!["Idempotency":
         the_same_key_gets_the_same_outcome,
         fifty_requests_with_one_key_get_one_outcome,
+        a_new_account_is_told_of_once,
         a_choice_is_replayed_as_well,
         a_key_that_asks_something_else_is_a_conflict,
         another_profile_is_no_other_question,
@@ -31,17 +32,24 @@ async fn the_same_key_gets_the_same_outcome(server: &Server) -> Result<()> {
     let (_, first) = server.login(&request).await?;
     server.sign_in(&request.again().nickname("晓明")).await?;
     let (answer, replay) = server.login(&request).await?;
-    answer.expect(replay == first, format!("the outcome of the first request with this key: {}", as_json(&first)))
+    is_same(&answer, &replay, &first)
 }
 
 async fn fifty_requests_with_one_key_get_one_outcome(server: &Server) -> Result<()> {
     let request = server.target.pc(&fresh_name());
     let answers = try_join_all((0..50).map(|_| server.login(&request))).await?;
     let Some((_, first)) = answers.first() else { return Ok(()) };
-    for (answer, outcome) in &answers {
-        answer.expect(outcome == first, format!("one outcome for all: {}", as_json(first)))?;
-    }
-    Ok(())
+    answers.iter().try_for_each(|(answer, outcome)| is_same(answer, outcome, first))
+}
+
+async fn a_new_account_is_told_of_once(server: &Server) -> Result<()> {
+    let request = server.target.pc(&fresh_name());
+    server.login(&request).await?;
+    let (answer, replay) = server.sign_in(&request).await?;
+    answer.expect(!replay.new_user, "new_user: false in a replay, for whoever counts accounts has counted this one")?;
+    let found = server.get(&format!("/v1/logins/{}", request.idempotency_key)).await?;
+    let outcome = found.signed_in(found.json("a LoginOutcome")?)?;
+    found.expect(!outcome.new_user, "new_user: false, as in a replay")
 }
 
 async fn a_choice_is_replayed_as_well(server: &Server) -> Result<()> {
@@ -52,7 +60,7 @@ async fn a_choice_is_replayed_as_well(server: &Server) -> Result<()> {
     let (_, first) = server.login(&request).await?;
     let (answer, replay) = server.login(&request).await?;
     answer.expect(matches!(replay, LoginOutcome::ChooseAccount { .. }), "the outcome choose_account")?;
-    answer.expect(replay == first, format!("the outcome of the first request with this key: {}", as_json(&first)))
+    is_same(&answer, &replay, &first)
 }
 
 async fn a_key_that_asks_something_else_is_a_conflict(server: &Server) -> Result<()> {
@@ -74,7 +82,7 @@ async fn a_key_that_asks_something_else_is_a_conflict(server: &Server) -> Result
         server.post("/v1/logins", &other).await?.problem(409, "idempotency-key-reused")?;
     }
     let (answer, replay) = server.login(&request).await?;
-    answer.expect(replay == first, format!("the outcome of the first request with this key: {}", as_json(&first)))
+    is_same(&answer, &replay, &first)
 }
 
 async fn another_profile_is_no_other_question(server: &Server) -> Result<()> {
@@ -82,7 +90,7 @@ async fn another_profile_is_no_other_question(server: &Server) -> Result<()> {
     let (_, first) = server.login(&request).await?;
     let profile = Some(Profile { nickname: Some("晓明".into()), picture: None });
     let (answer, replay) = server.login(&LoginRequest { profile, ..request }).await?;
-    answer.expect(replay == first, format!("the outcome of the first request with this key: {}", as_json(&first)))
+    is_same(&answer, &replay, &first)
 }
 
 async fn the_outcome_can_be_asked_for(server: &Server) -> Result<()> {
@@ -90,8 +98,7 @@ async fn the_outcome_can_be_asked_for(server: &Server) -> Result<()> {
     let (_, first) = server.login(&request).await?;
     for query in ["", "?wait_ms=0", "?wait_ms=1000"] {
         let answer = server.get(&format!("/v1/logins/{}{query}", request.idempotency_key)).await?;
-        let found: LoginOutcome = answer.json("a LoginOutcome")?;
-        answer.expect(found == first, format!("the outcome as it was answered: {}", as_json(&first)))?;
+        is_same(&answer, &answer.json("a LoginOutcome")?, &first)?;
     }
     Ok(())
 }
@@ -116,8 +123,7 @@ async fn whoever_asks_while_the_login_is_under_way_gets_its_outcome(server: &Ser
         let (waited, (login, outcome)) = (waited?, done?);
         // A login that took the whole second says nothing about who waited for it.
         if took < IN_TIME {
-            let found: LoginOutcome = waited.json("a LoginOutcome")?;
-            return waited.expect(found == outcome, format!("the outcome as it was answered meanwhile: {}", as_json(&outcome)));
+            return is_same(&waited, &waited.json("a LoginOutcome")?, &outcome);
         }
         slow = Some(login);
     }
@@ -136,6 +142,20 @@ async fn a_wait_that_is_too_long_is_refused(server: &Server) -> Result<()> {
         server.get(&format!("/v1/logins/{}?wait_ms={wait}", fresh_key())).await?.problem(400, "invalid-request")?;
     }
     Ok(())
+}
+
+/// A replay tells what was told first.
+fn is_same(answer: &Answer, replay: &LoginOutcome, first: &LoginOutcome) -> Result<()> {
+    let is_same = without_news(replay.clone()) == without_news(first.clone());
+    answer.expect(is_same, format!("the outcome of the first request with this key: {}", as_json(first)))
+}
+
+/// [`a_new_account_is_told_of_once`] is about the rest of it.
+fn without_news(mut outcome: LoginOutcome) -> LoginOutcome {
+    if let LoginOutcome::SignedIn { new_user, .. } = &mut outcome {
+        *new_user = false;
+    }
+    outcome
 }
 
 pub(super) fn as_json(value: &impl serde::Serialize) -> String {

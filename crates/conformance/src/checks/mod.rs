@@ -6,6 +6,8 @@ mod decision;
 mod idempotency;
 mod pending;
 mod revocations;
+mod tickets;
+mod withdrawals;
 
 use std::pin::Pin;
 
@@ -36,6 +38,8 @@ pub(crate) fn all() -> impl Iterator<Item = Check> {
         decision::checks(),
         idempotency::checks(),
         pending::checks(),
+        tickets::checks(),
+        withdrawals::checks(),
         accounts::checks(),
         revocations::checks(),
     ];

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::fields::FieldProblem;
-use crate::policy::{Binding, ConnectorPolicy};
+use crate::policy::{Binding, ConnectorPolicy, Terms};
 
 /// The policy of a connector.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -39,8 +39,8 @@ pub fn check(policy: &ConnectorPolicy) -> Result<(), FieldProblem> {
     Ok(())
 }
 
-/// What may not be what was meant.
-pub fn warnings(policy: &ConnectorPolicy) -> Vec<String> {
+/// What may not be what was meant, on these terms.
+pub fn warnings(policy: &ConnectorPolicy, terms: &Terms) -> Vec<String> {
     let mut warnings = Vec::new();
     if !policy.may_create() && policy.binding == Binding::None {
         warnings.push("nobody gets in but those whose identity is known already: no account is made, and none is looked for");
@@ -50,8 +50,15 @@ pub fn warnings(policy: &ConnectorPolicy) -> Vec<String> {
             "only methods that deliver WeChat's phone number find an account by it: by any other one, every stranger counts as not found",
         );
     }
-    if policy.binding == Binding::Ask && policy.methods.is_empty() {
-        warnings.push("the person is asked, but no method proves an account: they can only make a new one");
+    if policy.binding == Binding::Ask {
+        let left = terms.narrow(policy.clone()).methods.len();
+        if left == 0 && policy.may_create() {
+            warnings.push("nobody is asked, for no method is left that works here: every stranger gets a new account");
+        } else if left == 0 {
+            warnings.push("nobody is asked, for no method is left that works here: every stranger is refused");
+        } else if left < policy.methods.len() {
+            warnings.push("a method is left out, for this resolver has no way to send its codes");
+        }
     }
     warnings.into_iter().map(str::to_owned).collect()
 }
@@ -76,10 +83,24 @@ mod tests {
 
     #[test]
     fn a_policy_that_surprises_is_explained() {
+        let warnings = |policy: &ConnectorPolicy| {
+            let terms = Terms { default: ConnectorPolicy::default(), methods: vec![ProofMethod::Password, ProofMethod::EmailCode] };
+            warnings(policy, &terms)
+        };
         assert!(warnings(&ConnectorPolicy::default()).is_empty());
         let nobody = ConnectorPolicy { on_no_match: OnNoMatch::Refuse, ..ConnectorPolicy::default() };
         assert!(warnings(&nobody)[0].starts_with("nobody gets in"));
         let field = ConnectorPolicy { binding: Binding::Field, ..ConnectorPolicy::default() };
         assert!(warnings(&field)[0].contains("phone number"));
+
+        let ask =
+            |methods: &[ProofMethod]| ConnectorPolicy { binding: Binding::Ask, methods: methods.to_vec(), ..ConnectorPolicy::default() };
+        assert!(warnings(&ask(&[ProofMethod::Password, ProofMethod::EmailCode])).is_empty());
+        assert!(warnings(&ask(&[ProofMethod::Password, ProofMethod::PhoneCode]))[0].starts_with("a method is left out"));
+        for methods in [&[][..], &[ProofMethod::PhoneCode]] {
+            assert!(warnings(&ask(methods))[0].ends_with("every stranger gets a new account"));
+            let closed = ConnectorPolicy { registration: Registration::Closed, ..ask(methods) };
+            assert!(warnings(&closed)[0].ends_with("every stranger is refused"));
+        }
     }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::extract::{JsonBody, PathId, QueryOf};
-use super::problem::Failure;
+use super::problem::{BodyProblems, CommonProblems, Failure};
 use crate::ids::IdempotencyKey;
 use crate::login::Login;
 use crate::state::AppState;
@@ -33,12 +33,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
     request_body = LoginRequest,
     responses(
         (status = 200, description = "What became of the login", body = LoginOutcome),
-        (status = 400, description = "`/problems/invalid-request`", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`/problems/unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`/problems/idempotency-key-reused`: the key named another login", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`/problems/body-too-large`: over 64 KiB", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`/problems/unsupported-media-type`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`/problems/overloaded`, `/problems/timed-out` or `/problems/store-unavailable`; see `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        BodyProblems,
+        CommonProblems,
     ),
 )]
 pub(super) async fn create<S: Store>(
@@ -46,7 +43,7 @@ pub(super) async fn create<S: Store>(
     JsonBody(request): JsonBody<LoginRequest>,
 ) -> Result<Json<LoginOutcome>, Failure> {
     let login = Login::parse(request).map_err(|problems| Failure::InvalidRequest(problems.join("; ")))?;
-    let answer = state.store.login(&login, &state.default_policy, state.clock.now()).await;
+    let answer = state.store.login(&login, &state.terms(), state.clock.now()).await;
     report(&login, &answer);
     match answer {
         Ok(answer) => Ok(Json(answer.outcome)),
@@ -117,9 +114,8 @@ impl Wait {
     responses(
         (status = 200, description = "What became of the login", body = LoginOutcome),
         (status = 400, description = "`/problems/invalid-request`", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`/problems/unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`/problems/not-found`: no login had this key within the wait, or its outcome is no longer kept", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`/problems/overloaded`, `/problems/timed-out` or `/problems/store-unavailable`; see `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        CommonProblems,
     ),
 )]
 pub(super) async fn find<S: Store>(

@@ -11,6 +11,7 @@ mod own_account;
 mod pending;
 mod problem;
 mod revocations;
+mod tickets;
 
 use std::sync::Arc;
 
@@ -43,7 +44,15 @@ pub fn app<S: AdminStore>(state: Arc<AppState<S>>) -> Router {
         .route("/v1/users/{user_id}", get(own_account::view::<S>))
         .route("/v1/users/{user_id}/identities/{id}/unlink", post(own_account::unlink::<S>))
         .route("/v1/users/{user_id}/revoke-sessions", post(own_account::revoke_sessions::<S>))
+        .route("/v1/tickets", post(tickets::create::<S>))
+        .route("/v1/tickets/{ticket}/scan", post(tickets::scan::<S>))
+        .route("/v1/tickets/{ticket}/confirm", post(tickets::confirm::<S>))
+        .route("/v1/tickets/{ticket}/cancel", post(tickets::cancel::<S>))
+        .route("/v1/tickets/{ticket}/redeem", post(tickets::redeem::<S>))
+        .route("/v1/authorizations/withdraw", post(tickets::withdraw::<S>))
         .route_layer(from_fn_with_state(in_flight.clone(), in_flight::limit))
+        // It may wait, takes no place of those that work, and ends when its caller leaves.
+        .route("/v1/tickets/{ticket}", get(tickets::find::<S>))
         // Outermost, so that a stranger takes no place of those who may call.
         .route_layer(from_fn_with_state(state.clone(), auth::require_token::<S>));
     Router::new()

@@ -5,7 +5,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::admin::AdminApi;
-use super::{health, logins, own_account, pending, revocations};
+use super::{health, logins, own_account, pending, revocations, tickets};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,6 +24,13 @@ use super::{health, logins, own_account, pending, revocations};
         own_account::view,
         own_account::unlink,
         own_account::revoke_sessions,
+        tickets::create,
+        tickets::find,
+        tickets::scan,
+        tickets::confirm,
+        tickets::cancel,
+        tickets::redeem,
+        tickets::withdraw,
         health::is_up,
         health::is_ready,
     ),

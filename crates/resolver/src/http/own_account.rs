@@ -10,7 +10,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::extract::{JsonBody, PathId, PathIds, QueryOf, check_client_address};
-use super::problem::Failure;
+use super::problem::{BodyProblems, CommonProblems, Failure};
 use crate::ids::UserId;
 use crate::state::AppState;
 use crate::store::Store;
@@ -36,9 +36,8 @@ pub(super) struct Pool {
     ),
     responses(
         (status = 200, description = "The account", body = AccountView),
-        (status = 401, description = "`/problems/unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`/problems/not-found`: no active account of the pool has this id", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`/problems/overloaded`, `/problems/timed-out` or `/problems/store-unavailable`; see `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        CommonProblems,
     ),
 )]
 pub(super) async fn view<S: Store>(
@@ -64,12 +63,9 @@ pub(super) async fn view<S: Store>(
     request_body = AccountChange,
     responses(
         (status = 200, description = "What became of it", body = UnlinkAnswer),
-        (status = 400, description = "`/problems/invalid-request`", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`/problems/unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`/problems/not-found`: no active account of the pool has this id, or it has no such identity", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`/problems/body-too-large`: over 64 KiB", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`/problems/unsupported-media-type`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`/problems/overloaded`, `/problems/timed-out` or `/problems/store-unavailable`; see `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        BodyProblems,
+        CommonProblems,
     ),
 )]
 pub(super) async fn unlink<S: Store>(
@@ -100,12 +96,9 @@ pub(super) async fn unlink<S: Store>(
     request_body = AccountChange,
     responses(
         (status = 204, description = "Ended"),
-        (status = 400, description = "`/problems/invalid-request`", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`/problems/unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`/problems/not-found`: no active account of the pool has this id", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`/problems/body-too-large`: over 64 KiB", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`/problems/unsupported-media-type`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`/problems/overloaded`, `/problems/timed-out` or `/problems/store-unavailable`; see `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        BodyProblems,
+        CommonProblems,
     ),
 )]
 pub(super) async fn revoke_sessions<S: Store>(

@@ -8,7 +8,7 @@ use resolver_api::{FinishAnswer, FinishLogin, PendingLogin, Problem, Proof, Proo
 
 use super::extract::{InPath, JsonBody, PathId, check_client_address};
 use super::logins;
-use super::problem::Failure;
+use super::problem::{BodyProblems, CommonProblems, Failure};
 use crate::address::Address;
 use crate::delivery::{Language, Message, Secret};
 use crate::ids;
@@ -37,9 +37,8 @@ impl InPath for PendingToken {
     params(("pending" = String, Path, description = "The `pending` of the login's outcome")),
     responses(
         (status = 200, description = "What it asks", body = PendingLogin),
-        (status = 401, description = "`/problems/unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`/problems/not-found`: it is over", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`/problems/overloaded`, `/problems/timed-out` or `/problems/store-unavailable`; see `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        CommonProblems,
     ),
 )]
 pub(super) async fn find<S: Store>(
@@ -49,6 +48,7 @@ pub(super) async fn find<S: Store>(
     let Waiting { pending, candidates } = state.store.find_pending(&token, state.clock.now()).await?.ok_or(OVER)?;
     let mut asked = pending.to_question(candidates);
     if let Question::Bind { methods, .. } = &mut asked.question {
+        // It may have been asked by another resolver, or by this one before it was started anew, where more works or less.
         methods.retain(|method| state.delivery.offers(*method));
     }
     Ok(Json(asked))
@@ -67,12 +67,9 @@ pub(super) async fn find<S: Store>(
     request_body = SendCode,
     responses(
         (status = 200, description = "What became of it", body = SendCodeAnswer),
-        (status = 400, description = "`/problems/invalid-request`", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`/problems/unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`/problems/not-found`: it is over", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`/problems/body-too-large`: over 64 KiB", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`/problems/unsupported-media-type`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`/problems/overloaded`, `/problems/timed-out` or `/problems/store-unavailable`; see `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        BodyProblems,
+        CommonProblems,
     ),
 )]
 pub(super) async fn send_code<S: Store>(
@@ -138,13 +135,10 @@ pub(super) async fn send_code<S: Store>(
     request_body = FinishLogin,
     responses(
         (status = 200, description = "What became of it", body = FinishAnswer),
-        (status = 400, description = "`/problems/invalid-request`", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`/problems/unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`/problems/not-found`: it is over", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`/problems/finished-otherwise`: another answer has ended it", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`/problems/body-too-large`: over 64 KiB", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`/problems/unsupported-media-type`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`/problems/overloaded`, `/problems/timed-out` or `/problems/store-unavailable`; see `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        BodyProblems,
+        CommonProblems,
     ),
 )]
 pub(super) async fn finish<S: Store>(
@@ -165,7 +159,7 @@ pub(super) async fn finish<S: Store>(
         Proof::Password { account, password } => Checked::Password(check_password(&state, waiting.as_ref(), &account, &password).await?),
     };
     let answer = Answered { proof, digest, client_address };
-    let finished = state.store.finish_pending(&token, &answer, &state.default_policy, now).await;
+    let finished = state.store.finish_pending(&token, &answer, &state.terms(), now).await;
     report(waiting.as_ref(), &action, &finished);
     match finished {
         Ok(answer) => Ok(Json(answer)),

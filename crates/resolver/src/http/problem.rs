@@ -191,3 +191,30 @@ impl From<StoreError> for Failure {
         Self::Store(error)
     }
 }
+
+/// The problems that every route may answer, for the OpenAPI document.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "it describes answers, and is none")]
+pub(super) enum CommonProblems {
+    /// `/problems/unauthorized`
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthorized(Problem),
+    /// `/problems/overloaded`, `/problems/timed-out` or `/problems/store-unavailable`; see `Retry-After`
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
+}
+
+/// The problems that every route may answer that reads JSON.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "it describes answers, and is none")]
+pub(super) enum BodyProblems {
+    /// `/problems/invalid-request`
+    #[response(status = 400, content_type = "application/problem+json")]
+    InvalidRequest(Problem),
+    /// `/problems/body-too-large`: over 64 KiB
+    #[response(status = 413, content_type = "application/problem+json")]
+    BodyTooLarge(Problem),
+    /// `/problems/unsupported-media-type`
+    #[response(status = 415, content_type = "application/problem+json")]
+    UnsupportedMediaType(Problem),
+}

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use resolver_api::{Problem, RevocationFeed, RevokeSession};
+use resolver_api::{RevocationFeed, RevokeSession};
 use serde::Deserialize;
 
 use super::extract::{JsonBody, PathId, QueryOf};
-use super::problem::Failure;
+use super::problem::{BodyProblems, CommonProblems, Failure};
 use crate::ids::SessionId;
 use crate::state::AppState;
 use crate::store::Store;
@@ -29,11 +29,8 @@ const FURTHEST_EXPIRY_SECONDS: u64 = 10 * 365 * 24 * 60 * 60;
     request_body = RevokeSession,
     responses(
         (status = 204, description = "Ended"),
-        (status = 400, description = "`/problems/invalid-request`", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`/problems/unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`/problems/body-too-large`: over 64 KiB", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`/problems/unsupported-media-type`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`/problems/overloaded`, `/problems/timed-out` or `/problems/store-unavailable`; see `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        BodyProblems,
+        CommonProblems,
     ),
 )]
 pub(super) async fn revoke_session<S: Store>(
@@ -68,8 +65,7 @@ pub(super) struct After {
     params(("after" = Option<String>, Query, description = "The `cursor` of the page before; absent or empty for all that is in force")),
     responses(
         (status = 200, description = "The page", body = RevocationFeed),
-        (status = 401, description = "`/problems/unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`/problems/overloaded`, `/problems/timed-out` or `/problems/store-unavailable`; see `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        CommonProblems,
     ),
 )]
 pub(super) async fn list<S: Store>(

@@ -13,6 +13,7 @@ mod own_account;
 mod pending;
 mod postgres;
 mod sqlite;
+mod tickets;
 
 use std::future::Future;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use crate::audit::By;
 use crate::clock::Moment;
 use crate::ids::{IdempotencyKey, SessionId};
 use crate::login::Login;
-use crate::policy::{ConnectorPolicy, StoredPolicy};
+use crate::policy::{ConnectorPolicy, StoredPolicy, Terms};
 
 pub use admin::{Act, AdminError, AdminStore, IdentityChange, Imported, Search};
 pub use error::{LoginError, StoreError};
@@ -31,6 +32,7 @@ pub use own_account::AccountStore;
 pub use pending::{Answered, Checked, CodeRequest, CodeRequested, FinishError, PendingStore, StoredPassword, Waiting};
 pub use postgres::{PostgresOpenError, PostgresStore};
 pub use sqlite::{SqliteOpenError, SqliteStore};
+pub use tickets::{Made, TicketStore};
 
 /// How long the outcome of a login is kept under its idempotency key.
 pub const OUTCOME_KEPT: Duration = Duration::from_secs(600);
@@ -41,13 +43,13 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 /// The most revocations on one page: below 64 KiB of JSON.
 pub const REVOCATION_PAGE: usize = 500;
 
-/// Users, identities, the outcomes of recent logins, revocations.
+/// Users, identities, the outcomes of recent logins, tickets, revocations.
 ///
 /// Text is compared byte for byte, never folded and never trimmed.
-pub trait Store: PendingStore + AccountStore + Send + Sync + 'static {
+pub trait Store: PendingStore + AccountStore + TicketStore + Send + Sync + 'static {
     /// Decides a login by [`decide`](crate::login::decide) and does what was decided, or answers what was decided for its key before.
-    /// `default` is the policy of a connector that has none of its own.
-    fn login(&self, login: &Login, default: &ConnectorPolicy, now: Moment) -> impl Future<Output = Result<Answer, LoginError>> + Send;
+    /// `terms` are those of the resolver that was asked.
+    fn login(&self, login: &Login, terms: &Terms, now: Moment) -> impl Future<Output = Result<Answer, LoginError>> + Send;
 
     /// The outcome of the login with this key, where one is kept.
     fn find_outcome(&self, key: &IdempotencyKey, now: Moment) -> impl Future<Output = Result<Option<LoginOutcome>, StoreError>> + Send;
@@ -72,7 +74,7 @@ pub trait Store: PendingStore + AccountStore + Send + Sync + 'static {
         now: Moment,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Deletes some outcomes and revocations that are over, and tells how many: 0 when none was left.
+    /// Deletes some of what is over, and tells how many: 0 when none was left.
     fn delete_expired(&self, now: Moment) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Answers when the store can be read.

@@ -12,7 +12,7 @@ use crate::address::Address;
 use crate::clock::Moment;
 use crate::ids::UserId;
 use crate::pending::{Pending, PendingToken};
-use crate::policy::ConnectorPolicy;
+use crate::policy::Terms;
 
 /// Logins that wait for their person. A store makes them ([`Store::login`](super::Store::login)).
 pub trait PendingStore {
@@ -31,12 +31,12 @@ pub trait PendingStore {
     fn find_password(&self, pool: &str, account: &str) -> impl Future<Output = Result<Option<StoredPassword>, StoreError>> + Send;
 
     /// Counts a wrong answer, or ends the login with a right one, or answers how it ended when that was by the same answer.
-    /// `default` is the policy of a connector that has none of its own.
+    /// `terms` are those of the resolver that was asked.
     fn finish_pending(
         &self,
         token: &PendingToken,
         answer: &Answered,
-        default: &ConnectorPolicy,
+        terms: &Terms,
         now: Moment,
     ) -> impl Future<Output = Result<FinishAnswer, FinishError>> + Send;
 }

@@ -1,16 +1,16 @@
 //! Whom a login signs in: accounts that contradict each other, first logins by policy, linking, phone numbers; and what is noted of it.
 //! Each story is a function over any store.
 
-use resolver_api::{LoginOutcome, LoginRequest, ProofMethod, RefusalReason};
+use resolver_api::{LoginOutcome, LoginRequest, Profile, ProofMethod, RefusalReason};
 use serde_json::Value;
 use uuid::Uuid;
 use wxgate_resolver::admin::audit::{AuditEntry, AuditQuery};
 use wxgate_resolver::audit::{Actor, By};
 use wxgate_resolver::ids::UserId;
-use wxgate_resolver::policy::{Binding, ConnectorPolicy, OnNoMatch, Registration};
-use wxgate_resolver::store::{AdminStore, Answer, Store};
+use wxgate_resolver::policy::{Binding, ConnectorPolicy, OnNoMatch, Registration, Terms};
+use wxgate_resolver::store::{AdminStore, Answer, IdentityChange, Store};
 
-use crate::support::{CLOSED, OPEN, START, With, at, checked, disable, enable, in_wechat, log_in, pc, signed_in};
+use crate::support::{CLOSED, MONTH, OPEN, START, With, at, by, checked, disable, enable, fresh_key, in_wechat, log_in, pc, signed_in};
 
 const NUMBER: &str = "+8613800138000";
 
@@ -27,8 +27,10 @@ macro_rules! for_each_decision {
             whoever_is_not_found_is_refused_and_told_why,
             a_stranger_is_asked_where_the_policy_says_so,
             where_there_is_nothing_to_ask_nobody_is_asked,
+            nobody_is_asked_for_what_does_not_work_here,
             a_policy_of_the_connectors_own_goes_before_the_default,
             whoever_is_logged_in_links_another_identity,
+            an_account_is_called_after_one_wechat_and_keeps_its_name_when_another_is_linked,
             nobody_links_what_somebody_else_has,
             linking_to_nobody_is_refused,
             an_identity_tells_how_it_came_last,
@@ -60,7 +62,7 @@ fn ask(registration: Registration) -> ConnectorPolicy {
 
 /// Logs in where the connector has this policy.
 async fn log_in_by<S: AdminStore>(store: &S, policy: &ConnectorPolicy, request: LoginRequest) -> LoginOutcome {
-    store.login(&checked(request), policy, at(9)).await.unwrap().outcome
+    store.login(&checked(request), &by(policy), at(9)).await.unwrap().outcome
 }
 
 async fn phone_number<S: Store + AdminStore>(store: &S, user: UserId) -> Option<(String, bool)> {
@@ -159,7 +161,7 @@ pub(crate) async fn a_stranger_is_asked_where_the_policy_says_so<S: AdminStore>(
         panic!("not asked: {outcome:?}");
     };
     assert_eq!((pending.len(), *expires_at), (22, START + 9 + 600));
-    let answer = store.login(&checked(request), &OPEN, at(10)).await.unwrap();
+    let answer = store.login(&checked(request), &by(&OPEN), at(10)).await.unwrap();
     assert_eq!(answer, Answer { outcome, is_replay: true });
     let known = signed_in(log_in(&store, pc("o-1"), at(11)).await);
     assert!(known.new_user, "to be asked is no account");
@@ -171,6 +173,33 @@ pub(crate) async fn where_there_is_nothing_to_ask_nobody_is_asked<S: AdminStore>
     let reason = RefusalReason::RegistrationClosed;
     assert_eq!(log_in_by(&store, &nothing(Registration::Closed), pc("o-1")).await, refused(reason));
     assert!(signed_in(log_in_by(&store, &nothing(Registration::Open), pc("o-1")).await).new_user);
+}
+
+/// Codes that a resolver cannot send are as if the policy did not name them, be it the default or the connector's own.
+pub(crate) async fn nobody_is_asked_for_what_does_not_work_here<S: Store + AdminStore>(store: S) {
+    let only_codes = |registration| ConnectorPolicy { methods: vec![ProofMethod::PhoneCode, ProofMethod::EmailCode], ..ask(registration) };
+    let (open, closed) = (only_codes(Registration::Open), only_codes(Registration::Closed));
+    let refuse = ConnectorPolicy { on_no_match: OnNoMatch::Refuse, ..open.clone() };
+    let admin = By { actor: Actor::Admin("ada".into()), client_address: None };
+    for (policy, expected) in [(&closed, Some(RefusalReason::RegistrationClosed)), (&refuse, Some(RefusalReason::NoMatch)), (&open, None)] {
+        let codes_do_not_work = |default: &ConnectorPolicy| Terms { default: default.clone(), methods: vec![ProofMethod::Password] };
+        store.set_policy("default", "in-wechat", Some(policy), &admin, at(0)).await.unwrap();
+        for (request, terms) in [(pc("o-1"), codes_do_not_work(policy)), (in_wechat("o-2"), codes_do_not_work(&OPEN))] {
+            let outcome = store.login(&checked(request.clone()), &terms, at(1)).await.unwrap().outcome;
+            match expected {
+                Some(reason) => assert_eq!(outcome, refused(reason), "{policy:?}"),
+                None => assert!(signed_in(outcome).new_user),
+            }
+            let elsewhere =
+                store.login(&checked(LoginRequest { openid: "o-3".into(), ..again(request) }), &by(policy), at(1)).await.unwrap();
+            assert!(matches!(elsewhere.outcome, LoginOutcome::BindAccount { .. }), "where codes can be sent, the stranger is asked");
+        }
+    }
+}
+
+/// The same person once more.
+fn again(request: LoginRequest) -> LoginRequest {
+    LoginRequest { idempotency_key: fresh_key(), ..request }
 }
 
 pub(crate) async fn a_policy_of_the_connectors_own_goes_before_the_default<S: Store + AdminStore>(store: S) {
@@ -205,6 +234,32 @@ pub(crate) async fn whoever_is_logged_in_links_another_identity<S: AdminStore>(s
     }
     let base = LoginRequest { profile_available: true, ..linking_to(user, in_wechat("o-5")) };
     assert_eq!(log_in(&store, base, at(3)).await, LoginOutcome::ProfileRequired);
+}
+
+pub(crate) async fn an_account_is_called_after_one_wechat_and_keeps_its_name_when_another_is_linked<S: AdminStore>(store: S) {
+    let with_picture = |request: LoginRequest, nickname: &str, picture: &str| LoginRequest {
+        profile: Some(Profile { nickname: Some(nickname.into()), picture: Some(format!("https://thirdwx.qlogo.cn/{picture}")) }),
+        ..request
+    };
+    let seen = async |request, second| match log_in(&store, request, at(second)).await {
+        LoginOutcome::SignedIn { user, .. } => (user.name.unwrap(), user.picture.unwrap().rsplit('/').next().unwrap().to_owned()),
+        other => panic!("not signed in: {other:?}"),
+    };
+    let called = |name: &str, picture: &str| (name.to_owned(), picture.to_owned());
+    let user = signed_in(log_in(&store, with_picture(pc("o-1").unionid("u-1"), "晓明", "1"), at(0)).await).user;
+    let second = || in_wechat("o-2").unionid("u-2");
+    assert_eq!(seen(linking_to(user, with_picture(second(), "小红", "2")), 1).await, called("晓明", "1"), "linking renames nobody");
+    assert_eq!(seen(with_picture(second(), "小红", "3"), 2).await, called("晓明", "1"), "nor does a login by what was linked");
+    assert_eq!(seen(with_picture(pc("o-1").unionid("u-1"), "晓明", "4"), 3).await, called("晓明", "4"));
+    // By another openid of the same WeChat, which has a new name by now.
+    assert_eq!(seen(with_picture(in_wechat("o-3").unionid("u-1"), "小明", "5"), 4).await, called("小明", "5"));
+    assert_eq!(seen(with_picture(second(), "小红", "6"), 5).await, called("小明", "5"));
+
+    let first = store.list_identities(user).await.unwrap().unwrap().into_iter().find(|own| own.unionid.as_deref() == Some("u-1")).unwrap();
+    let admin = By { actor: Actor::Admin("ada".into()), client_address: None };
+    let change = IdentityChange { user, identity: first.id.parse().unwrap(), is_forced: false };
+    store.unlink_identity(&change, MONTH, &admin, at(6)).await.unwrap();
+    assert_eq!(seen(with_picture(second(), "小红", "7"), 7).await, called("小红", "7"), "the one after which it was called is gone");
 }
 
 /// ACC-08, ACC-09.

@@ -1,10 +1,10 @@
-//! Codes on their way: a real mail server, and a service that sends SMS. Needs `python3` with `venv`.
+//! Codes on their way: a real mail server, and a service that sends SMS.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -56,7 +56,7 @@ pub(crate) struct MailServer {
 impl MailServer {
     pub(crate) fn start() -> Self {
         let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories/smtp/server.py");
-        let mut command = Command::new(python().join("bin/python"));
+        let mut command = Command::new(python());
         let mut child = command.arg(server).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let port = line(&mut lines);
@@ -83,26 +83,10 @@ impl Drop for MailServer {
     }
 }
 
-/// A virtual environment with the mail server, made by whichever story needs it first.
-fn python() -> &'static Path {
-    static PLACE: OnceLock<PathBuf> = OnceLock::new();
-    PLACE.get_or_init(|| {
-        let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories/smtp/requirements.txt");
-        let wanted = std::fs::read_to_string(&requirements).unwrap();
-        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("smtp");
-        let mark = place.join("requirements-installed.txt");
-        if !std::fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
-            succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place).output());
-            succeed(Command::new(place.join("bin/pip")).args(["install", "--quiet", "--requirement"]).arg(&requirements).output());
-            std::fs::write(mark, wanted).unwrap();
-        }
-        place
-    })
-}
-
-fn succeed(output: std::io::Result<Output>) {
-    let output = output.unwrap_or_else(|error| panic!("python3 with venv is needed (Debian: python3-venv): {error}"));
-    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+/// With the mail server.
+fn python() -> PathBuf {
+    let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories/smtp/requirements.txt");
+    python_venv::python(&requirements, &Path::new(env!("CARGO_TARGET_TMPDIR")).join("smtp"))
 }
 
 #[tokio::test]

@@ -1,5 +1,9 @@
 //! The examples of `docs/resolver-api.md` are what both sides say, and `docs/admin-api.md` leaves nothing out.
 
+use resolver_api::tickets::{
+    CancelTicket, ConfirmTicket, CreateTicket, CreateTicketAnswer, RedeemAnswer, RedeemTicket, ScanAnswer, ScanTicket, Ticket,
+    WithdrawAuthorization,
+};
 use resolver_api::{
     AccountChange, AccountView, FinishAnswer, FinishLogin, LoginOutcome, LoginRequest, PendingLogin, Problem, RevocationFeed,
     RevokeSession, SendCode, SendCodeAnswer, UnlinkAnswer,
@@ -8,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wxgate_resolver::login::Login;
+use wxgate_resolver::tickets;
 
 const PAGE: &str = include_str!("../../../../docs/resolver-api.md");
 const ADMIN_PAGE: &str = include_str!("../../../../docs/admin-api.md");
@@ -52,12 +57,25 @@ fn the_examples_of_the_manual_are_right() {
             "UnlinkAnswer" => drop(check::<UnlinkAnswer>(&example)),
             "RevokeSession" => drop(check::<RevokeSession>(&example)),
             "RevocationFeed" => drop(check::<RevocationFeed>(&example)),
+            "CreateTicket" => assert_eq!(tickets::check_new(&check::<CreateTicket>(&example)), [""; 0]),
+            "CreateTicketAnswer" => drop(check::<CreateTicketAnswer>(&example)),
+            "Ticket" => drop(check::<Ticket>(&example)),
+            "ScanTicket" => {
+                let ScanTicket { platform, mut identity, .. } = check(&example);
+                assert_eq!(tickets::check_scanner(&platform, &mut identity), [""; 0]);
+            }
+            "ConfirmTicket" => assert_eq!(tickets::check_identity(&mut check::<ConfirmTicket>(&example).identity), [""; 0]),
+            "CancelTicket" => drop(check::<CancelTicket>(&example)),
+            "ScanAnswer" => drop(check::<ScanAnswer>(&example)),
+            "RedeemTicket" => assert_eq!(tickets::check_redeemer(&check::<RedeemTicket>(&example)), [""; 0]),
+            "RedeemAnswer" => drop(check::<RedeemAnswer>(&example)),
+            "WithdrawAuthorization" => assert_eq!(tickets::check_withdrawal(&check::<WithdrawAuthorization>(&example)), [""; 0]),
             "Problem" => drop(check::<Problem>(&example)),
             other => panic!("an example of {other}"),
         }
         seen += 1;
     }
-    assert_eq!(seen, 19);
+    assert_eq!(seen, 32);
 }
 
 #[test]

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::sample::Index;
-use proptest::test_runner::{RngSeed, TestCaseError, TestRunner};
 use resolver_api::{AccountChange, FinishAnswer, LoginOutcome, LoginRequest, Proof, ProofMethod, UnlinkAnswer};
 use wxgate_resolver::account::{PasswordHash, State};
 use wxgate_resolver::admin::draft::Draft;
@@ -15,13 +14,14 @@ use wxgate_resolver::admin::identity::WechatPerson;
 use wxgate_resolver::audit::{Actor, By};
 use wxgate_resolver::ids::{SessionId, UserId};
 use wxgate_resolver::pending::{self as store_pending, PendingToken};
-use wxgate_resolver::policy::{Binding, ConnectorPolicy, OnNoMatch, Registration};
+use wxgate_resolver::policy::{Binding, ConnectorPolicy, OnNoMatch, Registration, Terms};
 use wxgate_resolver::store::{
-    self, AccountStore, Act, AdminError, AdminStore, Checked, FinishError, IdentityChange, PendingStore, SqliteStore, Store, StoredPassword,
+    self, AccountStore, Act, AdminError, AdminStore, Checked, FinishError, IdentityChange, PendingStore, Store, StoredPassword,
 };
 
 use crate::model::{self, Answer, Asked, Finish, Identity, Login, Model, No, Outcome, Person, PhoneNumber, Who};
-use crate::support::{MONTH, OPEN, PATIENT, START, at, checked, pc, postgres};
+use crate::random::{each, sqlite_in_memory};
+use crate::support::{MONTH, OPEN, START, at, by, checked, pc, postgres};
 
 const PLATFORM: &str = "main";
 
@@ -51,6 +51,7 @@ enum What {
         profile_available: bool,
         number: Option<u8>,
         link_to: Option<Index>,
+        can_send_codes: bool,
     },
     /// Of those that wait the newest one, or one that is so much older.
     Finish {
@@ -118,7 +119,7 @@ fn history() -> impl Strategy<Value = Vec<Event>> {
     // Now and then more than ten minutes go by.
     let step = prop_oneof![30 => -2..4i16, 1 => Just(650)];
     let event = (prop::bool::weighted(0.1), step, what()).prop_map(|(is_elsewhere, step, what)| Event { is_elsewhere, step, what });
-    let chapter = prop_oneof![12 => event.prop_map(|event| vec![event]), 1 => conflict()];
+    let chapter = prop_oneof![12 => event.prop_map(|event| vec![event]), 1 => conflict(), 1 => without_codes()];
     prop::collection::vec(chapter, 1..60).prop_map(|chapters| chapters.concat())
 }
 
@@ -132,6 +133,7 @@ fn conflict() -> impl Strategy<Value = Vec<Event>> {
             profile_available: false,
             number: None,
             link_to: None,
+            can_send_codes: true,
         };
         let (by_openid, elsewhere) = ((app, one), ((app + 1) % APPS, other));
         let whats = [
@@ -144,12 +146,29 @@ fn conflict() -> impl Strategy<Value = Vec<Event>> {
     })
 }
 
+/// A policy that asks, then a login at a resolver that cannot send what it asks for: likewise.
+fn without_codes() -> impl Strategy<Value = Vec<Event>> {
+    (policy(), person(), 0..CONNECTORS).prop_map(|(policy, person, connector)| {
+        let policy = ConnectorPolicy { binding: Binding::Ask, methods: vec![ProofMethod::EmailCode], ..policy };
+        let log_in = What::LogIn { person, connector, profile_available: false, number: None, link_to: None, can_send_codes: false };
+        let whats = [What::SetPolicy { connector, policy: Some(policy) }, log_in];
+        whats.map(|what| Event { is_elsewhere: false, step: 1, what }).to_vec()
+    })
+}
+
 fn what() -> impl Strategy<Value = What> {
     let (session, who, identity) = (any::<Index>, any::<Index>, any::<Index>);
     let number = || prop::option::weighted(0.3, 0..NUMBERS);
-    let log_in = (person(), 0..CONNECTORS, prop::bool::weighted(0.1), number(), prop::option::weighted(0.1, who())).prop_map(
-        |(person, connector, profile_available, number, link_to)| What::LogIn { person, connector, profile_available, number, link_to },
-    );
+    let log_in =
+        (person(), 0..CONNECTORS, prop::bool::weighted(0.1), number(), prop::option::weighted(0.1, who()), prop::bool::weighted(0.7))
+            .prop_map(|(person, connector, profile_available, number, link_to, can_send_codes)| What::LogIn {
+                person,
+                connector,
+                profile_available,
+                number,
+                link_to,
+                can_send_codes,
+            });
     let create = (prop::option::of((0..NUMBERS, any::<bool>())), prop::collection::vec(person(), 0..3));
     let answer = prop_oneof![
         8 => (1..3u8).prop_map(Answered::Choose),
@@ -180,9 +199,10 @@ fn person() -> impl Strategy<Value = MadeUp> {
 
 fn policy() -> impl Strategy<Value = ConnectorPolicy> {
     let registration = prop_oneof![2 => Just(Registration::Open), 1 => Just(Registration::Closed)];
-    let binding = prop_oneof![2 => Just(Binding::None), 3 => Just(Binding::Field), 2 => Just(Binding::Ask)];
+    let binding = prop_oneof![1 => Just(Binding::None), 3 => Just(Binding::Field), 3 => Just(Binding::Ask)];
     let on_no_match = prop_oneof![3 => Just(OnNoMatch::Create), 1 => Just(OnNoMatch::Refuse)];
-    let methods = prop_oneof![1 => Just(vec![]), 3 => Just(vec![ProofMethod::Password])];
+    let (code, password) = (ProofMethod::EmailCode, ProofMethod::Password);
+    let methods = prop_oneof![1 => Just(vec![]), 3 => Just(vec![password]), 3 => Just(vec![code]), 1 => Just(vec![code, password])];
     (registration, binding, on_no_match, methods).prop_map(|(registration, binding, on_no_match, methods)| ConnectorPolicy {
         registration,
         binding,
@@ -241,11 +261,11 @@ struct Pool<'s, S> {
 impl<S: AllStores> Pool<'_, S> {
     async fn live(&mut self, what: What, time: u64) {
         let now = at(time);
-        let by = By { actor: Actor::Admin("story".into()), client_address: None };
+        let story = By { actor: Actor::Admin("story".into()), client_address: None };
         let who = |index: &Index| (!self.ids.is_empty()).then(|| index.index(self.ids.len()));
         let identity = |index: &Index| pick(index, &self.model.owners);
         match what {
-            What::LogIn { person, connector, profile_available, number: phone, link_to } => {
+            What::LogIn { person, connector, profile_available, number: phone, link_to, can_send_codes } => {
                 let link_to = link_to.as_ref().and_then(who);
                 let (app_id, openid) = person.openid();
                 let login = Login {
@@ -255,6 +275,7 @@ impl<S: AllStores> Pool<'_, S> {
                     profile_available,
                     phone_number: phone.map(number),
                     link_to,
+                    can_send_codes,
                 };
                 let request = LoginRequest {
                     pool: self.name.clone(),
@@ -268,7 +289,8 @@ impl<S: AllStores> Pool<'_, S> {
                     ..pc(&openid)
                 };
                 let expected = self.model.log_in(&login, &OPEN, time);
-                let answer = self.store.login(&checked(request), &OPEN, now).await.unwrap();
+                let terms = if can_send_codes { by(&OPEN) } else { Terms { methods: vec![ProofMethod::Password], ..by(&OPEN) } };
+                let answer = self.store.login(&checked(request), &terms, now).await.unwrap();
                 self.check(&expected, answer.outcome, time).await;
             }
             What::Finish { age, answer } => {
@@ -287,7 +309,7 @@ impl<S: AllStores> Pool<'_, S> {
             }
             What::SetPolicy { connector, policy } => {
                 let connector = format!("c{connector}");
-                self.store.set_policy(&self.name, &connector, policy.as_ref(), &by, now).await.unwrap();
+                self.store.set_policy(&self.name, &connector, policy.as_ref(), &story, now).await.unwrap();
                 match policy {
                     Some(policy) => drop(self.model.policies.insert(connector, policy)),
                     None => drop(self.model.policies.remove(&connector)),
@@ -304,18 +326,18 @@ impl<S: AllStores> Pool<'_, S> {
                 };
                 let phone = phone.map(|(phone, is_verified)| PhoneNumber { number: number(phone), is_verified, is_from_wechat: false });
                 let expected = self.model.create(phone, &people.iter().filter_map(|person| person.person()).collect::<Vec<_>>());
-                let done = self.store.create_user(&self.name, &draft, &by, now).await;
+                let done = self.store.create_user(&self.name, &draft, &story, now).await;
                 agree(expected, done.map(|account| self.ids.push(account.id)));
             }
             What::Link { who: index, person } => {
                 let (Some(who), Some(known)) = (who(&index), person.person()) else { return };
                 let expected = self.model.link(who, &known);
-                agree(expected, self.store.link_identity(self.ids[who], &person.wechat_person(), &by, now).await);
+                agree(expected, self.store.link_identity(self.ids[who], &person.wechat_person(), &story, now).await);
             }
             What::Unlink { identity: index, is_forced } => {
                 let Some((identity, who)) = identity(&index) else { return };
                 let change = self.change(&identity, who, is_forced).await;
-                agree(self.model.unlink(&identity, is_forced), self.store.unlink_identity(&change, MONTH, &by, now).await);
+                agree(self.model.unlink(&identity, is_forced), self.store.unlink_identity(&change, MONTH, &story, now).await);
             }
             What::UnlinkOwn { identity: index } => {
                 let Some((identity, who)) = identity(&index) else { return };
@@ -336,13 +358,13 @@ impl<S: AllStores> Pool<'_, S> {
                 let (Some((identity, who)), Some(to)) = (identity(&index), who(&to)) else { return };
                 let change = self.change(&identity, who, is_forced).await;
                 let expected = self.model.move_to(&identity, to, is_forced);
-                agree(expected, self.store.move_identity(&change, self.ids[to], MONTH, &by, now).await);
+                agree(expected, self.store.move_identity(&change, self.ids[to], MONTH, &story, now).await);
             }
             What::Merge { into, from, is_dry_run } => {
                 let (Some(into), Some(from)) = (who(&into), who(&from)) else { return };
                 let mut merged = self.model.clone();
                 let expected = merged.merge(into, from);
-                agree(expected, self.store.merge_users(self.ids[into], self.ids[from], is_dry_run, MONTH, &by, now).await);
+                agree(expected, self.store.merge_users(self.ids[into], self.ids[from], is_dry_run, MONTH, &story, now).await);
                 if expected.is_ok() && !is_dry_run {
                     self.model = merged;
                 }
@@ -355,7 +377,7 @@ impl<S: AllStores> Pool<'_, S> {
                     Act::Enable => self.model.enable(who),
                     Act::Delete => self.model.delete(who),
                 };
-                agree(expected, self.store.act_on_user(self.ids[who], act, MONTH, &by, now).await);
+                agree(expected, self.store.act_on_user(self.ids[who], act, MONTH, &story, now).await);
             }
         }
     }
@@ -381,7 +403,7 @@ impl<S: AllStores> Pool<'_, S> {
         };
         let expected = self.model.finish(place, &said, &OPEN, time);
         let answered = store::Answered { proof: checked, digest: token.digest_of_proof(&proof), client_address: None };
-        let got = self.store.finish_pending(token, &answered, &OPEN, at(time)).await;
+        let got = self.store.finish_pending(token, &answered, &by(&OPEN), at(time)).await;
         match (expected, got) {
             (Finish::Finished(expected), Ok(FinishAnswer::Finished { outcome })) => self.check(&expected, outcome, time).await,
             (Finish::Wrong { tries_left: expected }, Ok(FinishAnswer::Wrong { tries_left })) => assert_eq!(tries_left, expected),
@@ -538,33 +560,19 @@ async fn live(store: &impl AllStores, history: Vec<Event>) {
 }
 
 /// Lives so many histories, all of them in one database.
-fn check<S: AllStores>(cases: u32, open: impl AsyncFnOnce() -> S) {
+fn check<S: AllStores>(cases: u32, store: impl Future<Output = S>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let store = runtime.block_on(open());
-    let asked = ProptestConfig::default();
-    let config = ProptestConfig {
-        cases: if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { cases },
-        rng_seed: if asked.rng_seed == RngSeed::Random { RngSeed::Fixed(1) } else { asked.rng_seed },
-        failure_persistence: None,
-        ..asked
-    };
-    let outcome = TestRunner::new(config).run(&history(), |history| {
-        runtime.block_on(live(&store, history));
-        Ok::<(), TestCaseError>(())
-    });
-    if let Err(failure) = outcome {
-        panic!("{failure}");
-    }
+    let store = runtime.block_on(store);
+    each(cases, history(), |history| runtime.block_on(live(&store, history)));
 }
 
 #[test]
 fn sqlite_does_what_the_rules_say() {
-    // In memory where that is possible: thousands of commits wait for no disk then.
-    let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
-    check(128, async || SqliteStore::open(dir.path().join("wxgate.db"), PATIENT).await.unwrap());
+    let (store, _keep) = sqlite_in_memory();
+    check(128, store);
 }
 
 #[test]
 fn postgres_does_what_the_rules_say() {
-    check(24, async || postgres().await.0);
+    check(24, async { postgres().await.0 });
 }

@@ -8,6 +8,7 @@ use wxgate_resolver::store::SqliteStore;
 use crate::program::Running;
 use crate::sqlite::another;
 use crate::support::{PATIENT, TOKEN, With, at, disable, in_wechat, pc};
+use crate::tickets::{fresh, person, to_scan};
 
 #[tokio::test]
 async fn each_login_is_one_line_and_no_line_holds_personal_data_or_secrets() {
@@ -53,7 +54,7 @@ async fn each_login_is_one_line_and_no_line_holds_personal_data_or_secrets() {
         outcomes,
         [
             "registered",
-            "registered",
+            "signed_in",
             "key_reused",
             "signed_in",
             "profile_required",
@@ -68,4 +69,47 @@ async fn each_login_is_one_line_and_no_line_holds_personal_data_or_secrets() {
     assert_eq!((&decisions[0]["is_replay"], &decisions[1]["is_replay"]), (&json!(false), &json!(true)));
     assert!(text.contains("refused a caller without an accepted token"));
     assert!(text.contains("the disk is gone"));
+}
+
+#[tokio::test]
+async fn each_step_of_a_ticket_is_one_line_without_names_and_secrets() {
+    let running = Running::start(&["--log-format", "json", "--log", "trace", "--tickets-per-client", "1"]);
+    let client = reqwest::Client::new();
+    let post = async |path: &str, body: &Value| {
+        let answer = client.post(format!("{}{path}", running.origin)).bearer_auth(TOKEN).json(body).send().await.unwrap();
+        answer.json::<Value>().await.unwrap_or_default()
+    };
+    let verifier = fresh();
+    let mut made = serde_json::to_value(to_scan(&verifier)).unwrap();
+    made["client"] = json!("CLIENT-CANARY");
+    made["client_address"] = json!("ADDRESS-CANARY");
+    let ticket = post("/v1/tickets", &made).await["ticket"].as_str().unwrap().to_owned();
+    assert_eq!(post("/v1/tickets", &made).await["answer"], "too_many");
+    let mut identity = serde_json::to_value(person("OPENID-CANARY")).unwrap();
+    identity["profile"]["nickname"] = json!("NICKNAME-CANARY");
+    identity["phone_number"] = json!("+8613800138000");
+    let said = json!({"platform": "main", "identity": identity, "client_address": "ADDRESS-CANARY"});
+    let waiting = client.get(format!("{}/v1/tickets/{ticket}?wait_ms=10000&known=waiting&client_address=ADDRESS-CANARY", running.origin));
+    let waiting = tokio::spawn(waiting.bearer_auth(TOKEN).send());
+    assert_eq!(post(&format!("/v1/tickets/{ticket}/scan"), &said).await["answer"], "done");
+    assert_eq!(waiting.await.unwrap().unwrap().status(), StatusCode::OK);
+    assert_eq!(post(&format!("/v1/tickets/{ticket}/confirm"), &said).await["answer"], "done");
+    let redeemer = json!({"verifier": verifier, "application": "shop", "redemption": fresh()});
+    assert_eq!(post(&format!("/v1/tickets/{ticket}/redeem"), &redeemer).await["answer"], "redeemed");
+    post(&format!("/v1/tickets/{}/scan", fresh()), &said).await;
+    let withdrawn =
+        json!({"pools": ["default"], "platform": "main", "app_id": "wx", "openid": "OPENID-CANARY", "reason": "revoked", "at": 1});
+    post("/v1/authorizations/withdraw", &withdrawn).await;
+
+    let (_, text) = running.stop("TERM");
+    let secrets = ["CANARY", "+86138", &ticket, &verifier, made["challenge"].as_str().unwrap(), redeemer["redemption"].as_str().unwrap()];
+    for secret in secrets {
+        assert!(!text.contains(secret), "{secret} in the log:\n{text}");
+    }
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<_> = lines.iter().filter(|line| line["message"] == "ticket").map(|line| (&line["action"], &line["answer"])).collect();
+    let expected = [("scan", "done"), ("confirm", "done"), ("redeem", "redeemed"), ("scan", "over")]
+        .map(|(action, answer)| (json!(action), json!(answer)));
+    assert_eq!(told, expected.iter().map(|(action, answer)| (action, answer)).collect::<Vec<_>>());
+    assert_eq!(lines.iter().filter(|line| line["message"] == "ticket made").count(), 1);
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use resolver_api::RefusalReason;
+use resolver_api::{ProofMethod, RefusalReason};
 use wxgate_resolver::policy::{Binding, ConnectorPolicy, OnNoMatch, Registration};
 
 /// An account, by its place in the order in which they were made.
@@ -32,6 +32,8 @@ pub(crate) struct Login {
     pub(crate) profile_available: bool,
     pub(crate) phone_number: Option<String>,
     pub(crate) link_to: Option<Who>,
+    /// Whether the resolver that is asked can send codes: there may be another one that cannot.
+    pub(crate) can_send_codes: bool,
 }
 
 /// What becomes of a login.
@@ -199,8 +201,10 @@ impl Model {
                 return self.sign_in(who, login);
             }
         }
-        if policy.binding == Binding::Ask && !policy.methods.is_empty() {
-            let asked = Asked::Bind { has_password: true, may_create: may_create(&policy) };
+        let has_password = policy.methods.contains(&ProofMethod::Password);
+        let has_code = login.can_send_codes && policy.methods.iter().any(|method| *method != ProofMethod::Password);
+        if policy.binding == Binding::Ask && (has_password || has_code) {
+            let asked = Asked::Bind { has_password, may_create: may_create(&policy) };
             return self.wait(login, asked, now);
         }
         self.register(login, &policy)
@@ -235,7 +239,7 @@ impl Model {
             return Finish::Wrong { tries_left: tries_left - 1 };
         }
         let outcome = self.end(&login, answer, default);
-        self.waiting[place].ended = Some((answer.clone(), outcome.clone(), now + TEN_MINUTES));
+        self.waiting[place].ended = Some((answer.clone(), outcome.told_again(), now + TEN_MINUTES));
         Finish::Finished(outcome)
     }
 
@@ -446,6 +450,16 @@ impl Model {
 
     fn end_sessions(&mut self, who: Who) {
         self.sessions.iter_mut().filter(|session| session.who == who).for_each(|session| session.has_ended = true);
+    }
+}
+
+impl Outcome {
+    /// An account is new once.
+    fn told_again(&self) -> Self {
+        match self.clone() {
+            Self::SignedIn { who, session, .. } => Self::SignedIn { who, is_new: false, session },
+            other => other,
+        }
     }
 }
 

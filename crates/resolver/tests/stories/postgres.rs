@@ -10,11 +10,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use wxgate_resolver::ids::SessionId;
-use wxgate_resolver::store::{LoginError, PostgresStore, Store, StoreError};
+use wxgate_resolver::store::{LoginError, PostgresStore, Store, StoreError, TicketStore};
 
 use crate::decisions::for_each_decision;
 use crate::store::for_each_story;
-use crate::support::{OPEN, PATIENT, START, With, at, checked, in_wechat, log_in, pc, postgres, postgres_database, signed_in};
+use crate::support::{OPEN, PATIENT, START, With, at, by, checked, in_wechat, log_in, pc, postgres, postgres_database, signed_in};
 
 for_each_decision!(postgres);
 for_each_story!(postgres);
@@ -81,7 +81,7 @@ async fn logins_outlive_their_connections() {
         let mut logins = JoinSet::new();
         for _ in 0..4 {
             let (store, request) = (store.clone(), pc(&format!("o-{person}")).unionid(&format!("u-{person}")));
-            logins.spawn(async move { signed_in(store.login(&checked(request), &OPEN, at(0)).await.unwrap().outcome).user });
+            logins.spawn(async move { signed_in(store.login(&checked(request), &by(&OPEN), at(0)).await.unwrap().outcome).user });
         }
         for _ in 0..3 {
             let end =
@@ -148,9 +148,9 @@ async fn a_commit_whose_answer_is_lost_is_read_again_by_its_key() {
         let (store, options) = postgres().await;
         store.close().await;
         let store = PostgresStore::open(through_a_wire(options.clone(), cut).await, PATIENT).await.unwrap();
-        let answer = store.login(&checked(pc("o-1").unionid("u-1")), &OPEN, at(0)).await.unwrap();
+        let answer = store.login(&checked(pc("o-1").unionid("u-1")), &by(&OPEN), at(0)).await.unwrap();
         assert_eq!(answer.is_replay, is_replay);
-        assert!(signed_in(answer.outcome).new_user);
+        assert_eq!(signed_in(answer.outcome).new_user, !is_replay);
         assert_eq!(users(&options).await, (1, 0));
         assert_eq!(count(&options, "SELECT COUNT(*) FROM audit").await, 1, "it happened once");
     }
@@ -183,7 +183,7 @@ async fn a_server_that_takes_no_writes_fails_logins_clearly_and_nothing_happens_
     store.close().await;
     let standby = options.clone().options([("default_transaction_read_only", "on")]);
     let store = PostgresStore::open(standby, PATIENT).await.unwrap();
-    let error = store.login(&checked(pc("o-2")), &OPEN, at(1)).await.unwrap_err();
+    let error = store.login(&checked(pc("o-2")), &by(&OPEN), at(1)).await.unwrap_err();
     assert!(matches!(&error, LoginError::Store(StoreError::Database(_))), "{error:?}");
     assert!(error.to_string().contains("read-only transaction"), "{error}");
     store.check().await.expect("what is there can be read");
@@ -191,6 +191,44 @@ async fn a_server_that_takes_no_writes_fails_logins_clearly_and_nothing_happens_
 
     let store = PostgresStore::open(options, PATIENT).await.unwrap();
     assert_eq!(signed_in(log_in(&store, pc("o-1"), at(2)).await).user, known);
+}
+
+/// REL-16: the kernel says that there is no space left whenever the server wants one more block for what is written last, for the file that it writes
+/// to is `/dev/full`. Needs a superuser.
+#[tokio::test]
+async fn a_full_disk_fails_logins_clearly_and_loses_nothing() {
+    let (store, options) = postgres().await;
+    let known = signed_in(log_in(&store, pc("o-1").unionid("u-1"), at(0)).await).user;
+    // A new file, without any block.
+    execute(&options, "TRUNCATE outcomes").await;
+    at_the_file_of_outcomes(&options, "mv FILE FILE.kept && ln -s /dev/full FILE").await;
+    let newcomer = pc("o-2").unionid("u-2");
+    for request in [newcomer.clone(), newcomer.clone(), pc("o-1").unionid("u-1")] {
+        let error = store.login(&checked(request), &by(&OPEN), at(1)).await.unwrap_err();
+        assert!(matches!(&error, LoginError::Store(StoreError::Database(_))), "{error:?}");
+        assert!(error.to_string().contains("No space left on device"), "{error}");
+    }
+    store.check().await.expect("what is there can be read");
+    assert_eq!(users(&options).await, (1, 0));
+    assert_eq!(count(&options, "SELECT COUNT(*) FROM audit").await, 1, "not even a trace in the log");
+
+    // Somebody makes room. The second statement lets go of the file that was full.
+    at_the_file_of_outcomes(&options, "mv FILE.kept FILE").await;
+    execute(&options, "TRUNCATE outcomes").await;
+    assert!(signed_in(log_in(&store, newcomer, at(2)).await).new_user, "the same login, asked for again");
+    assert_eq!(signed_in(log_in(&store, pc("o-1"), at(2)).await).user, known);
+    assert_eq!(users(&options).await, (2, 0));
+}
+
+/// Lets the server's own user run a command about the file in which a table is.
+async fn at_the_file_of_outcomes(options: &PgConnectOptions, command: &str) {
+    let mut server = another(options).await;
+    let file: String = sqlx::query_scalar("SELECT current_setting('data_directory') || '/' || pg_relation_filepath('outcomes')")
+        .fetch_one(&mut server)
+        .await
+        .unwrap();
+    let command = format!("COPY (SELECT 1) TO PROGRAM '{}'", command.replace("FILE", &file));
+    sqlx::raw_sql(sqlx::AssertSqlSafe(command)).execute(&mut server).await.unwrap();
 }
 
 /// ACC-03: the tables themselves keep identities apart.
@@ -230,6 +268,17 @@ async fn a_database_of_a_newer_resolver_is_left_alone() {
     execute(&options, "UPDATE schema_version SET version = 99").await;
     let error = PostgresStore::open(options, PATIENT).await.unwrap_err().to_string();
     assert!(error.contains("its tables are of version 99"), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_of_an_older_resolver_is_brought_up_to_date() {
+    let options = postgres_database("UTF8").await;
+    execute(&options, "CREATE TABLE schema_version (id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1), version BIGINT NOT NULL)").await;
+    execute(&options, "INSERT INTO schema_version (id, version) VALUES (1, 1)").await;
+    execute(&options, include_str!("../../migrations/postgres/0001_accounts.sql")).await;
+    let (one, other) = tokio::join!(PostgresStore::open(options.clone(), PATIENT), PostgresStore::open(options, PATIENT));
+    assert!(signed_in(log_in(&one.unwrap(), pc("o-1"), at(0)).await).new_user);
+    assert_eq!(other.unwrap().find_ticket_states(&[], at(0)).await.unwrap().len(), 0);
 }
 
 #[tokio::test]

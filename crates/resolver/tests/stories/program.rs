@@ -2,25 +2,26 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use resolver_api::{LoginOutcome, LoginRequest};
 use serde_json::Value;
 use sqlx::Connection;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use wxgate_resolver::config::TOKENS_VARIABLE;
 
 use crate::sqlite::another;
-use crate::support::{TOKEN, With, fresh_key, pc, postgres_database, signed_in};
+use crate::support::{TOKEN, With, fresh_key, pc, postgres_database, signed_in, told_again};
 
 fn program(database: &Path) -> Command {
     program_on(&format!("sqlite:{}", database.display()))
 }
 
-fn program_on(database: &str) -> Command {
+pub(crate) fn program_on(database: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wxgate-resolver"));
     command.env_clear().env("WXGATE_RESOLVER_LISTEN", "127.0.0.1:0").args(["--database", database]);
     command
@@ -50,7 +51,7 @@ impl Running {
         Self::start_with(program(&dir.path().join("wxgate.db")).envs(environment.iter().copied()).args(flags), dir)
     }
 
-    fn start_with(command: &mut Command, dir: TempDir) -> Self {
+    pub(crate) fn start_with(command: &mut Command, dir: TempDir) -> Self {
         command.env(TOKENS_VARIABLE, TOKEN);
         // A file never keeps the program waiting for a reader.
         command.stdout(Stdio::piped()).stderr(File::create(dir.path().join("log")).unwrap());
@@ -74,18 +75,24 @@ impl Running {
     }
 
     /// Ends the program as a power cut would, and leaves its directory.
-    fn kill(mut self) -> TempDir {
+    pub(crate) fn kill(mut self) -> TempDir {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap())
     }
 
     /// Asks the program to stop, and tells what it logged.
-    pub(crate) fn stop(mut self, signal: &str) -> (ExitStatus, String) {
+    pub(crate) fn stop(self, signal: &str) -> (ExitStatus, String) {
+        let (status, dir) = self.stop_and_keep(signal);
+        (status, std::fs::read_to_string(dir.path().join("log")).unwrap())
+    }
+
+    /// Asks the program to stop, and leaves its directory.
+    fn stop_and_keep(mut self, signal: &str) -> (ExitStatus, TempDir) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
         let status = self.child.wait().unwrap();
-        (status, std::fs::read_to_string(self.dir.path().join("log")).unwrap())
+        (status, std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap()))
     }
 }
 
@@ -142,7 +149,7 @@ async fn it_keeps_its_word_when_it_is_killed(url: impl Fn(&Path) -> String, halv
     assert_eq!(halves(running.dir.path()).await, 0, "users without both identities, or that are not in the log");
     for (request, outcome) in acknowledged {
         let (_, replay) = log_in_at(client.clone(), running.origin.clone(), request.clone()).await.unwrap();
-        assert_eq!(replay, outcome, "the key still tells it");
+        assert_eq!(replay, told_again(outcome.clone()), "the key still tells it");
         let again = LoginRequest { idempotency_key: fresh_key(), ..request };
         let (user, (_, again)) = (signed_in(outcome).user, log_in_at(client.clone(), running.origin.clone(), again).await.unwrap());
         assert_eq!(signed_in(again).user, user);
@@ -150,7 +157,7 @@ async fn it_keeps_its_word_when_it_is_killed(url: impl Fn(&Path) -> String, halv
 }
 
 /// The login and its outcome, if it was acknowledged.
-async fn log_in_at(client: reqwest::Client, origin: String, request: LoginRequest) -> Option<(LoginRequest, LoginOutcome)> {
+pub(crate) async fn log_in_at(client: reqwest::Client, origin: String, request: LoginRequest) -> Option<(LoginRequest, LoginOutcome)> {
     let answer = client.post(format!("{origin}/v1/logins")).bearer_auth(TOKEN).json(&request).send().await.ok()?;
     (answer.status() == 200).then_some(())?;
     Some((request, answer.json().await.ok()?))
@@ -170,13 +177,16 @@ async fn on_sqlite_it_keeps_its_word_when_it_is_killed() {
 #[tokio::test]
 async fn on_postgres_it_keeps_its_word_when_it_is_killed() {
     let options = postgres_database("UTF8").await;
-    let (user, host, port) = (options.get_username(), options.get_host(), options.get_port());
-    let url = format!("postgres://{user}@{host}:{port}/{}", options.get_database().unwrap().replace(' ', "%20"));
     let halves = async |_: &Path| {
         let mut server = PgConnection::connect_with(&options).await.unwrap();
         sqlx::query_scalar(HALVES).fetch_one(&mut server).await.unwrap()
     };
-    it_keeps_its_word_when_it_is_killed(|_| url.clone(), halves).await;
+    it_keeps_its_word_when_it_is_killed(|_| url_of(&options), halves).await;
+}
+
+pub(crate) fn url_of(options: &PgConnectOptions) -> String {
+    let (user, host, port) = (options.get_username(), options.get_host(), options.get_port());
+    format!("postgres://{user}@{host}:{port}/{}", options.get_database().unwrap().replace(' ', "%20"))
 }
 
 #[test]
@@ -193,6 +203,44 @@ fn it_does_not_start_without_a_good_token() {
         assert!(message.contains(expected) && !message.contains("CANARY"), "{message}");
     }
     assert!(!database.exists());
+}
+
+/// REL-16. Root may write everywhere, so it gives that power away first: as it is for any other user.
+#[tokio::test]
+async fn it_says_so_when_it_may_not_write_its_database_and_loses_nothing() {
+    let running = Running::start(&[]);
+    let request = pc("o-1").unionid("u-1");
+    let (_, outcome) = log_in_at(reqwest::Client::new(), running.origin.clone(), request.clone()).await.unwrap();
+    let (_, dir) = running.stop_and_keep("TERM");
+    let file = dir.path().join("wxgate.db");
+    let may_write = |path: &Path, may: bool| {
+        let mut permissions = std::fs::metadata(path).unwrap().permissions();
+        permissions.set_mode(if may { 0o700 } else { 0o500 });
+        std::fs::set_permissions(path, permissions).unwrap();
+    };
+    for read_only in [file.as_path(), dir.path()] {
+        may_write(read_only, false);
+        let message = fails(without_powers(&mut program(&file)).env(TOKENS_VARIABLE, TOKEN));
+        may_write(read_only, true);
+        assert!(message.contains("wxgate.db cannot be opened"), "{message}");
+        assert!(message.contains("expected a file that this user may write, in a directory that exists and is writable"), "{message}");
+    }
+    let running = Running::start_with(without_powers(&mut program(&file)), dir);
+    let (_, again) = log_in_at(reqwest::Client::new(), running.origin.clone(), request).await.unwrap();
+    assert_eq!(again, told_again(outcome));
+}
+
+/// The same command, without root's power to write where permissions forbid it.
+fn without_powers(command: &mut Command) -> &mut Command {
+    let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+    if is_root {
+        let mut other = Command::new("setpriv");
+        other.args(["--bounding-set=-dac_override,-dac_read_search", "--"]).arg(command.get_program()).args(command.get_args());
+        other.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        other.env("PATH", std::env::var_os("PATH").unwrap());
+        *command = other;
+    }
+    command
 }
 
 #[test]

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Row};
-use wxgate_resolver::store::{LoginError, PATIENCE, SqliteStore, Store, StoreError};
+use wxgate_resolver::store::{LoginError, PATIENCE, SqliteStore, Store, StoreError, TicketStore};
 
 use crate::decisions::for_each_decision;
 use crate::store::for_each_story;
-use crate::support::{OPEN, PATIENT, With, at, checked, in_wechat, log_in, pc, signed_in, sqlite};
+use crate::support::{OPEN, PATIENT, With, at, by, checked, in_wechat, log_in, pc, signed_in, sqlite};
 
 for_each_decision!(sqlite);
 for_each_story!(sqlite);
@@ -68,7 +68,7 @@ async fn a_writer_that_does_not_let_go_makes_the_store_busy_and_nothing_happens_
     let mut other = another(&path).await;
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let request = pc("o-1");
-    let busy = store.login(&checked(request.clone()), &OPEN, at(0)).await;
+    let busy = store.login(&checked(request.clone()), &by(&OPEN), at(0)).await;
     assert!(matches!(busy, Err(LoginError::Store(StoreError::Busy))), "{busy:?}");
     store.check().await.expect("readers go on");
 
@@ -85,7 +85,7 @@ async fn after_a_full_disk_the_store_works_again() {
     sqlx::query(full).execute(&mut other).await.unwrap();
     let request = pc("o-1");
     for _ in 0..3 {
-        let error = store.login(&checked(request.clone()), &OPEN, at(0)).await.unwrap_err();
+        let error = store.login(&checked(request.clone()), &by(&OPEN), at(0)).await.unwrap_err();
         assert!(error.to_string().contains("the disk is full"), "{error}");
     }
     sqlx::query("DROP TRIGGER full").execute(&mut other).await.unwrap();
@@ -147,6 +147,20 @@ async fn a_database_of_a_newer_resolver_is_left_alone() {
     sqlx::query("PRAGMA user_version = 99").execute(&mut another(&path).await).await.unwrap();
     let error = SqliteStore::open(&path, PATIENT).await.unwrap_err();
     assert!(error.to_string().contains("its tables are of version 99"), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_of_an_older_resolver_is_brought_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("wxgate.db");
+    let mut older = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(&path).create_if_missing(true)).await.unwrap();
+    sqlx::raw_sql(include_str!("../../migrations/sqlite/0001_accounts.sql")).execute(&mut older).await.unwrap();
+    sqlx::query("PRAGMA user_version = 1").execute(&mut older).await.unwrap();
+    older.close().await.unwrap();
+
+    let store = SqliteStore::open(&path, PATIENT).await.unwrap();
+    assert!(signed_in(log_in(&store, pc("o-1"), at(0)).await).new_user);
+    assert_eq!(store.find_ticket_states(&[], at(0)).await.unwrap().len(), 0);
 }
 
 #[tokio::test]

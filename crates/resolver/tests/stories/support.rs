@@ -11,7 +11,7 @@ use wxgate_resolver::audit::{Actor, By};
 use wxgate_resolver::clock::Moment;
 use wxgate_resolver::ids::{IdempotencyKey, SessionId, UserId};
 use wxgate_resolver::login::Login;
-use wxgate_resolver::policy::{Binding, ConnectorPolicy, OnNoMatch, Registration};
+use wxgate_resolver::policy::{ALL_METHODS, Binding, ConnectorPolicy, OnNoMatch, Registration, Terms};
 use wxgate_resolver::store::{Act, AdminStore, Answer, PostgresStore, SqliteStore, Store};
 
 /// The longest session of the stories.
@@ -29,6 +29,11 @@ pub(crate) const OPEN: ConnectorPolicy =
     ConnectorPolicy { registration: Registration::Open, binding: Binding::None, on_no_match: OnNoMatch::Create, methods: Vec::new() };
 pub(crate) const CLOSED: ConnectorPolicy =
     ConnectorPolicy { registration: Registration::Closed, binding: Binding::None, on_no_match: OnNoMatch::Create, methods: Vec::new() };
+
+/// The terms of a resolver with this default, where every method works.
+pub(crate) fn by(default: &ConnectorPolicy) -> Terms {
+    Terms { default: default.clone(), methods: ALL_METHODS.to_vec() }
+}
 
 /// Names a PostgreSQL server whose user may make databases.
 const POSTGRES: &str = "WXGATE_POSTGRES_URL";
@@ -126,7 +131,7 @@ pub(crate) fn key(request: &LoginRequest) -> IdempotencyKey {
 
 /// Logs in where registration is open.
 pub(crate) async fn log_in<S: Store>(store: &S, request: LoginRequest, now: Moment) -> LoginOutcome {
-    let Answer { outcome, is_replay } = store.login(&checked(request), &OPEN, now).await.unwrap();
+    let Answer { outcome, is_replay } = store.login(&checked(request), &by(&OPEN), now).await.unwrap();
     assert!(!is_replay);
     outcome
 }
@@ -148,6 +153,14 @@ pub(crate) fn signed_in(outcome: LoginOutcome) -> SignedIn {
         }
         other => panic!("not signed in: {other:?}"),
     }
+}
+
+/// What a replay tells of the outcome: a new account is told of once.
+pub(crate) fn told_again(mut outcome: LoginOutcome) -> LoginOutcome {
+    if let LoginOutcome::SignedIn { new_user, .. } = &mut outcome {
+        *new_user = false;
+    }
+    outcome
 }
 
 /// Keeps the user out.

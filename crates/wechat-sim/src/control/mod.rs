@@ -30,7 +30,7 @@ use crate::quirks::Quirks;
 use crate::scans::ScanError;
 use crate::server_tokens::TokenMishap;
 use crate::simulator::{Simulator, Wechat};
-use crate::world::{self, App, InvalidWorld, Person, PhoneNumber};
+use crate::world::{self, App, AppKind, InvalidWorld, Person, PhoneNumber};
 
 pub(crate) fn routes() -> Router<Simulator> {
     Router::new()
@@ -61,13 +61,30 @@ pub(crate) fn routes() -> Router<Simulator> {
 
 type Answer<T> = Result<Json<T>, ControlError>;
 
-async fn list_apps(State(sim): State<Simulator>) -> Json<BTreeMap<String, App>> {
-    Json(sim.with(|wechat| wechat.world.apps().clone()))
+/// An app with what its console would tell of it.
+#[derive(Serialize)]
+struct AppView {
+    #[serde(flatten)]
+    app: App,
+    /// By which other apps open a mini program; official accounts have one, too.
+    original_id: Option<String>,
 }
 
-async fn put_app(State(sim): State<Simulator>, Path(appid): Path<String>, Body(app): Body<App>) -> Answer<App> {
-    sim.put_app(&appid, app.clone())?;
-    Ok(Json(app))
+impl AppView {
+    fn of(appid: &str, app: &App) -> Self {
+        let has_original_id = matches!(app.kind, AppKind::OfficialAccount | AppKind::MiniProgram);
+        Self { app: app.clone(), original_id: has_original_id.then(|| world::original_id(appid)) }
+    }
+}
+
+async fn list_apps(State(sim): State<Simulator>) -> Json<BTreeMap<String, AppView>> {
+    Json(sim.with(|wechat| wechat.world.apps().iter().map(|(appid, app)| (appid.clone(), AppView::of(appid, app))).collect()))
+}
+
+async fn put_app(State(sim): State<Simulator>, Path(appid): Path<String>, Body(app): Body<App>) -> Answer<AppView> {
+    let view = AppView::of(&appid, &app);
+    sim.put_app(&appid, app)?;
+    Ok(Json(view))
 }
 
 #[derive(Deserialize)]

@@ -9,7 +9,7 @@ use axum::routing::get;
 use tokio::time::{Instant, timeout_at};
 
 use super::html;
-use super::request::QrRequest;
+use super::request::{Look, QrRequest};
 use crate::params::Params;
 use crate::qr_image;
 use crate::scans::Status;
@@ -37,26 +37,71 @@ async fn show(State(sim): State<Simulator>, RawQuery(query): RawQuery) -> Html<S
     })
 }
 
-/// The ids and texts are those of WeChat's page; the link at the end is ours, for people without a phone at hand.
+/// The ids and texts are those of WeChat's page, but for the English ones, which nobody has recorded; the link at the end
+/// is ours, for people without a phone at hand. In a frame it has no place, and the frame may not open windows.
 fn page(request: &QrRequest, uuid: &str, refusal_redirects: bool) -> Html<String> {
-    let QrRequest { login, app_name, self_redirect } = request;
+    let QrRequest { login, app_name, self_redirect, look } = request;
     let [redirect_uri, state, app_name, self_redirect] =
         [&login.redirect_uri, &login.state, app_name, self_redirect].map(|text| html::escape(text));
+    let Texts { title, tip, scanned, tap, cancelled, again } = if look.is_english { &ENGLISH } else { &CHINESE };
+    let phone = format!(
+        r#"<p class="small"><a id="sim_phone" href="/connect/confirm?uuid={uuid}" target="_blank" rel="noopener">Simulator: open the phone page in a new tab</a></p>"#
+    );
+    let phone = if look.is_embedded { String::new() } else { phone };
+    let sheet = look.sheet.as_deref().map(|href| format!(r#"<link rel="stylesheet" href="{}">"#, html::escape(href))).unwrap_or_default();
     html::page(
-        "微信登录",
+        title,
         &format!(
-            r#"<main class="card" id="wx" data-uuid="{uuid}" data-redirect-uri="{redirect_uri}" data-state="{state}" data-self-redirect="{self_redirect}" data-refusal-redirects="{refusal_redirects}">
-<h1>微信登录</h1>
+            r#"{sheet}<main class="{class}" id="wx" data-uuid="{uuid}" data-redirect-uri="{redirect_uri}" data-state="{state}" data-self-redirect="{self_redirect}" data-refusal-redirects="{refusal_redirects}">
+<h1>{title}</h1>
 <img class="js_qrcode_img web_qrcode_img qrcode" src="/connect/qrcode/{uuid}" alt="QR code">
-<div id="wx_default_tip"><p>请使用微信扫描二维码登录</p><p>“{app_name}”</p></div>
-<div id="wx_after_scan" hidden><p>扫描成功</p><p>请在微信中点击确认即可登录</p></div>
-<div id="wx_after_cancel" hidden><p>您已取消此次登录</p><p>您可再次扫描登录，或关闭窗口</p></div>
-<p class="small"><a id="sim_phone" href="/connect/confirm?uuid={uuid}" target="_blank" rel="noopener">Simulator: open the phone page in a new tab</a></p>
+<div id="wx_default_tip"><p>{tip}</p><p class="app">“{app_name}”</p></div>
+<div id="wx_after_scan" hidden><p>{scanned}</p><p>{tap}</p></div>
+<div id="wx_after_cancel" hidden><p>{cancelled}</p><p>{again}</p></div>
+{phone}
 </main>
-<script>{SCRIPT}</script>"#
+<script>{SCRIPT}</script>"#,
+            class = class(look),
         ),
     )
 }
+
+/// A frame gives the page its ground and its size.
+fn class(look: &Look) -> &'static str {
+    match look {
+        Look { is_lite: true, .. } => "framed lite",
+        Look { is_embedded: true, is_white: true, .. } => "framed white",
+        Look { is_embedded: true, .. } => "framed",
+        Look { .. } => "card",
+    }
+}
+
+struct Texts {
+    title: &'static str,
+    tip: &'static str,
+    scanned: &'static str,
+    tap: &'static str,
+    cancelled: &'static str,
+    again: &'static str,
+}
+
+const CHINESE: Texts = Texts {
+    title: "微信登录",
+    tip: "请使用微信扫描二维码登录",
+    scanned: "扫描成功",
+    tap: "请在微信中点击确认即可登录",
+    cancelled: "您已取消此次登录",
+    again: "您可再次扫描登录，或关闭窗口",
+};
+
+const ENGLISH: Texts = Texts {
+    title: "WeChat Login",
+    tip: "Scan the QR code with WeChat to log in",
+    scanned: "Scanned",
+    tap: "Tap Confirm in WeChat to log in",
+    cancelled: "You have cancelled this login",
+    again: "Scan again to log in, or close the window",
+};
 
 async fn image(State(sim): State<Simulator>, Path(uuid): Path<String>, headers: HeaderMap) -> Response {
     let is_gone = sim.with(|wechat| wechat.scans.status(&uuid, wechat.now()) == Status::Expired);

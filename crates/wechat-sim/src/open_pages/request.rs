@@ -18,6 +18,37 @@ pub(crate) struct QrRequest {
     pub(crate) app_name: String,
     /// Where a framed page sends the code: `true`, `false` or `default`.
     pub(crate) self_redirect: String,
+    pub(crate) look: Look,
+}
+
+/// What `wxLogin.js` asks for, or whoever makes the same frame without it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// `login_type=jssdk`: for a frame of 300 by 400.
+    pub(crate) is_embedded: bool,
+    /// `stylelite=1`: the code and little else, for a frame of 220 by 220 or more.
+    pub(crate) is_lite: bool,
+    /// `style=white`: white text, for a dark ground.
+    pub(crate) is_white: bool,
+    /// `lang=en`.
+    pub(crate) is_english: bool,
+    /// `href`: a style sheet, unless the lite one is asked for.
+    pub(crate) sheet: Option<String>,
+}
+
+impl Look {
+    fn of(params: &Params) -> Self {
+        let is = |name, value| params.raw(name) == Some(value);
+        let is_lite = is("stylelite", "1");
+        let is_sheet = |href: &&str| href.starts_with("https://") || href.starts_with("data:text/css;base64,");
+        Self {
+            is_embedded: is("login_type", "jssdk"),
+            is_lite,
+            is_white: is("style", "white"),
+            is_english: is("lang", "en"),
+            sheet: params.filled("href").filter(|_| !is_lite).filter(is_sheet).map(str::to_owned),
+        }
+    }
 }
 
 impl QrRequest {
@@ -42,7 +73,7 @@ impl QrRequest {
             state: params.raw("state").unwrap_or_default().to_owned(),
         };
         let self_redirect = params.raw("self_redirect").unwrap_or("default").to_owned();
-        Ok(Self { login, app_name: app.name.clone(), self_redirect })
+        Ok(Self { login, app_name: app.name.clone(), self_redirect, look: Look::of(params) })
     }
 }
 

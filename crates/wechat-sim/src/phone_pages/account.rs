@@ -139,7 +139,7 @@ fn told(delivery: Option<&Delivery>) -> String {
     let Some(delivery) = delivery else {
         return String::new();
     };
-    let reply = delivery.reply_text().map(|text| format!("<p id=\"reply\">{}</p>", html::escape(&text))).unwrap_or_default();
+    let reply = delivery.reply_text().map(|text| format!("<p id=\"reply\">{}</p>", with_links(&text))).unwrap_or_default();
     let trouble = if delivery.is_accepted { "" } else { "<p id=\"trouble\">该公众号暂时无法提供服务，请稍后再试</p>" };
     let attempts = delivery.attempts.len();
     format!(
@@ -148,9 +148,36 @@ fn told(delivery: Option<&Delivery>) -> String {
     )
 }
 
+/// WeChat makes a link of `<a href="http…">…</a>` in a text, and shows everything else as it was written.
+fn with_links(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("<a href=\"") else {
+        return html::escape(text);
+    };
+    let link = rest.split_once("\">").and_then(|(href, rest)| Some((href, rest.split_once("</a>")?)));
+    match link.filter(|(href, _)| href.starts_with("http://") || href.starts_with("https://")) {
+        Some((href, (label, after))) => {
+            format!("{}<a href=\"{}\">{}</a>{}", html::escape(before), html::escape(href), html::escape(label), with_links(after))
+        }
+        None => format!("{}{}", html::escape(&format!("{before}<a href=\"")), with_links(rest)),
+    }
+}
+
 fn expired() -> Html<String> {
     html::page(
         "二维码已过期",
         "<main class=\"card\"><div class=\"warn\">!</div><h1>二维码已过期</h1><p class=\"small\">This code is too old.</p></main>",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_has_links_and_no_other_mark_up() {
+        let shown = with_links("<b>你好</b> <a href=\"https://a.test/?x=1&y=2\">登录 <i></a>, <a href=\"javascript:alert(1)\">x</a>");
+        let link = "<a href=\"https://a.test/?x=1&amp;y=2\">登录 &lt;i&gt;</a>";
+        assert_eq!(shown, format!("&lt;b&gt;你好&lt;/b&gt; {link}, &lt;a href=&quot;javascript:alert(1)&quot;&gt;x&lt;/a&gt;"));
+        assert_eq!(with_links("<a href=\"https://a.test\">"), "&lt;a href=&quot;https://a.test&quot;&gt;");
+    }
 }

@@ -67,7 +67,10 @@ fn viewfinder(wechat: &Wechat, person: &str, problem: &str) -> Html<String> {
         let key = html::escape(&code.scene.key());
         format!("<li><a href=\"/q/{id}\">{} <small>{key}</small></a></li>", name_of(&code.appid))
     });
-    let codes: String = programs.chain(accounts).collect();
+    let logins = wechat.scans.waiting(wechat.now());
+    let logins = logins
+        .map(|(uuid, appid)| format!("<li><a href=\"/connect/confirm?uuid={uuid}\">{} <small>{uuid}</small></a></li>", name_of(appid)));
+    let codes: String = programs.chain(accounts).chain(logins).collect();
     html::page(
         "扫一扫",
         &format!(

@@ -1,6 +1,7 @@
 "use strict";
-// As much of a mini program's world as logins need: Page, wx.login, wx.request, the phone-number button and launchApp.
-// There is no WXML: a page's `data` is shown as a list, and its buttons are `buttons: [{text, tap, openType, appParameter}]`.
+// As much of a mini program's world as logins need: App, Page, wx.login, wx.request, the phone-number button, launchApp, and
+// of WXML view, text, block and button. A program without WXML has its `data` shown as a list, and its buttons are
+// `buttons: [{text, tap, openType, appParameter}]`.
 (() => {
   const opened = JSON.parse(document.getElementById("opened").textContent);
   const { visit } = opened;
@@ -52,6 +53,8 @@
     setStorageSync: (key, value) => { storage.set(key, value); },
     getStorageSync: (key) => storage.get(key) ?? "",
     showToast: ({ title }) => toast(title),
+    getRandomValues: wechat("getRandomValues", async ({ length }) => ({ randomValues: crypto.getRandomValues(new Uint8Array(length)).buffer })),
+    arrayBufferToBase64: (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))),
   };
   wx.getLaunchOptionsSync = wx.getEnterOptionsSync;
 
@@ -84,9 +87,10 @@
     return made;
   }
 
-  async function tapped(page, { tap, openType, appParameter, bindError }) {
-    if (openType === "getPhoneNumber") return page[tap]({ type: "getphonenumber", detail: await phoneNumber() });
-    if (openType !== "launchApp") return page[tap]({ type: "tap", detail: {} });
+  async function tapped(page, { tap, openType, appParameter, bindError, dataset = {} }) {
+    const event = (type, detail) => ({ type, detail, currentTarget: { dataset } });
+    if (openType === "getPhoneNumber") return page[tap](event("getphonenumber", await phoneNumber()));
+    if (openType !== "launchApp") return page[tap](event("tap", {}));
     const parameter = typeof appParameter === "function" ? appParameter.call(page) : appParameter;
     try {
       await control(`/sim/mini-program/visits/${visit.id}/launch-app`, { app_parameter: String(parameter) });
@@ -98,7 +102,51 @@
     return undefined;
   }
 
+  // A name that `data` does not have is undefined, as in WeChat, and no error.
+  function evaluate(expression, names) {
+    const scope = new Proxy(names, { has: () => true, get: (target, name) => (name === Symbol.unscopables ? undefined : target[name]) });
+    try {
+      return new Function("scope", `with (scope) { return (${expression}); }`)(scope);
+    } catch {
+      return undefined;
+    }
+  }
+
+  const shown = (value) => (value === undefined || value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value));
+  const filled = (text, names) => text.replace(/\{\{(.*?)\}\}/gs, (_, expression) => shown(evaluate(expression, names)));
+  const value = (text, names) => {
+    const whole = /^\{\{(.*)\}\}$/s.exec(text);
+    return whole && !whole[1].includes("}}") ? evaluate(whole[1], names) : filled(text, names);
+  };
+
+  function rendered(page, node, names) {
+    if (node.nodeType === Node.TEXT_NODE) return [document.createTextNode(filled(node.data, names))];
+    if (node.nodeType !== Node.ELEMENT_NODE) return [];
+    const attribute = (name) => node.getAttribute(name) ?? undefined;
+    if (attribute("wx:for") !== undefined && names.item === undefined) {
+      return (value(attribute("wx:for"), names) ?? []).flatMap((item, index) => rendered(page, node, { ...names, item, index }));
+    }
+    if (attribute("wx:if") !== undefined && !value(attribute("wx:if"), names)) return [];
+    const children = () => [...node.childNodes].flatMap((child) => rendered(page, child, names));
+    if (node.tagName === "block") return children();
+    if (node.tagName !== "button") {
+      const made = document.createElement(node.tagName === "text" ? "span" : "div");
+      made.className = attribute("class") ?? "";
+      made.append(...children());
+      return [made];
+    }
+    const data = [...node.attributes].filter(({ name }) => name.startsWith("data-"));
+    const dataset = Object.fromEntries(data.map(({ name, value: text }) => [name.slice(5), value(text, names)]));
+    return [button(filled(node.textContent, names).trim(), attribute("type") === "primary" ? "allow" : "refuse", () => tapped(page, {
+      tap: attribute("bindgetphonenumber") ?? attribute("bindtap"), openType: attribute("open-type"), bindError: attribute("binderror"),
+      appParameter: value(attribute("app-parameter") ?? "", names), dataset,
+    }))];
+  }
+
+  const wxml = opened.wxml && new DOMParser().parseFromString(`<view xmlns:wx="wx">${opened.wxml}</view>`, "application/xml");
+
   function draw(page) {
+    if (wxml) return element("buttons").replaceChildren(...rendered(page, wxml.documentElement, page.data));
     element("data").replaceChildren(...Object.entries(page.data).flatMap(([name, value]) => {
       const [term, text] = [document.createElement("dt"), document.createElement("dd")];
       term.textContent = name;
@@ -107,7 +155,7 @@
       return [term, text];
     }));
     const buttons = typeof page.buttons === "function" ? page.buttons() : page.buttons ?? [];
-    element("buttons").replaceChildren(...buttons.map((one) => button(one.text, one.kind ?? "allow", () => tapped(page, one))));
+    return element("buttons").replaceChildren(...buttons.map((one) => button(one.text, one.kind ?? "allow", () => tapped(page, one))));
   }
 
   function Page(definition) {
@@ -133,7 +181,9 @@
   });
 
   if (opened.program) {
-    new Function("wx", "Page", "App", "getApp", opened.program)(wx, Page, () => {}, () => ({ globalData: {} }));
+    let app = { globalData: {} };
+    const App = (definition) => { app = { globalData: {}, ...definition }; app.onLaunch?.(wx.getLaunchOptionsSync()); };
+    new Function("wx", "Page", "App", "getApp", opened.program)(wx, Page, App, () => app);
   } else {
     bare();
   }

@@ -10,8 +10,9 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use reqwest::Method;
-use reqwest::header::{HeaderName, HeaderValue, REFERER, USER_AGENT};
+use reqwest::header::{HOST, HeaderName, HeaderValue, REFERER, USER_AGENT};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::mini_program::{EnvVersion, Target, Visit};
 use crate::open_pages::{html, phone};
@@ -63,13 +64,15 @@ struct Opened<'a> {
     visit: &'a Visit,
     original_id: String,
     program: Option<&'a str>,
+    wxml: Option<&'a str>,
 }
 
 fn page(wechat: &Wechat, visit: &Visit) -> Html<String> {
     let Target { appid, page, query, env_version } = &visit.target;
     let app = wechat.world.app(appid);
     let program = app.and_then(|app| app.program.as_deref());
-    let opened = Opened { visit, original_id: world::original_id(appid), program };
+    let wxml = app.and_then(|app| app.wxml.as_deref());
+    let opened = Opened { visit, original_id: world::original_id(appid), program, wxml };
     // `<` cannot end the island early.
     let island = serde_json::to_string(&opened).unwrap_or_default().replace('<', "\\u003c");
     html::page(
@@ -126,19 +129,24 @@ async fn request(State(sim): State<Simulator>, Path(visit): Path<String>, Json(a
     let Some(visit) = sim.visit(&visit) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    match asked.send(&visit).await {
+    match asked.send(&sim, &visit).await {
         Ok(response) => Json(response).into_response(),
         Err(why) => (StatusCode::BAD_GATEWAY, why).into_response(),
     }
 }
 
 impl WxRequest {
-    async fn send(self, visit: &Visit) -> Result<WxResponse, String> {
+    async fn send(self, sim: &Simulator, visit: &Visit) -> Result<WxResponse, String> {
         let version = if visit.target.env_version == EnvVersion::Release { 1 } else { 0 };
         let referer = format!("https://servicewechat.com/{}/{version}/page-frame.html", visit.target.appid);
         let method = Method::from_bytes(self.method.as_bytes()).map_err(|error| error.to_string())?;
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().map_err(|error| error.to_string())?;
-        let mut request = client.request(method, &self.url).body(self.data);
+        let mut url = Url::parse(&self.url).map_err(|error| error.to_string())?;
+        let host = sim.divert(&mut url)?;
+        let mut request = client.request(method, url).body(self.data);
+        if let Some(host) = host {
+            request = request.header(HOST, host);
+        }
         for (name, value) in self.header {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| error.to_string())?;
             let value = HeaderValue::from_str(&value).map_err(|error| error.to_string())?;

@@ -108,7 +108,7 @@ impl Simulator {
     pub async fn configure_push(&self, appid: &str, push: Push) -> Result<(), PushError> {
         push.check().map_err(InvalidWorld::Push)?;
         self.with(|wechat| wechat.world.existing_app(appid).map(drop))?;
-        verify(&push, self.now()).await.map_err(PushError::NotVerified)?;
+        self.verify(&push).await.map_err(PushError::NotVerified)?;
         Ok(self.set_push(appid, Some(push))?)
     }
 
@@ -168,7 +168,7 @@ impl Simulator {
 
     async fn attempt(&self, push: &Push, appid: &str, message: &Message, request: PushRequest) -> (Attempt, Option<String>) {
         let at = self.now();
-        let answer = send(push, &request).await;
+        let answer = self.send(push, &request).await;
         let (status, body) = match &answer {
             Ok((status, body)) => (Some(*status), String::from_utf8_lossy(body).into_owned()),
             Err(_) => (None, String::new()),
@@ -185,21 +185,39 @@ impl Simulator {
         };
         (Attempt { at, request, status, body, verdict }, reply)
     }
-}
 
-async fn send(push: &Push, request: &PushRequest) -> Result<(u16, Vec<u8>), String> {
-    let post = call(push, Method::POST, &request.url)?;
-    read(post.header(CONTENT_TYPE, request.content_type).body(request.body.clone())).await
-}
+    async fn send(&self, push: &Push, request: &PushRequest) -> Result<(u16, Vec<u8>), String> {
+        let post = self.call(push, Method::POST, &request.url)?;
+        read(post.header(CONTENT_TYPE, request.content_type).body(request.body.clone())).await
+    }
 
-/// The answer is the `echostr`, and nothing else.
-async fn verify(push: &Push, now: u64) -> Result<(), String> {
-    let (url, echostr) = verification(push, now);
-    let (status, body) = read(call(push, Method::GET, &url)?).await?;
-    match status {
-        200 if body == echostr.as_bytes() => Ok(()),
-        200 => Err("the answer is not the echostr and nothing else".to_owned()),
-        other => Err(format!("HTTP status {other}")),
+    /// The answer is the `echostr`, and nothing else.
+    async fn verify(&self, push: &Push) -> Result<(), String> {
+        let (url, echostr) = verification(push, self.now());
+        let (status, body) = read(self.call(push, Method::GET, &url)?).await?;
+        match status {
+            200 if body == echostr.as_bytes() => Ok(()),
+            200 => Err("the answer is not the echostr and nothing else".to_owned()),
+            other => Err(format!("HTTP status {other}")),
+        }
+    }
+
+    /// A connection of its own for each request, no proxy, no redirects.
+    fn call(&self, push: &Push, method: Method, url: &str) -> Result<reqwest::RequestBuilder, String> {
+        let builder = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(push.timeout());
+        let client = builder.build().map_err(|error| error.to_string())?;
+        let mut url = Url::parse(url).map_err(|error| error.to_string())?;
+        let Some(address) = push.connect_to else {
+            let host = self.divert(&mut url)?;
+            let request = client.request(method, url);
+            return Ok(match host {
+                Some(host) => request.header(HOST, host),
+                None => request,
+            });
+        };
+        let authority = url.authority().to_owned();
+        let is_set = url.set_ip_host(address.ip()).is_ok() && url.set_port(Some(address.port())).is_ok();
+        is_set.then(|| client.request(method, url).header(HOST, authority)).ok_or_else(|| "the url has no host".to_owned())
     }
 }
 
@@ -209,17 +227,4 @@ async fn read(request: reqwest::RequestBuilder) -> Result<(u16, Vec<u8>), String
     let status = response.status().as_u16();
     let body = response.bytes().await.map_err(in_words)?;
     Ok((status, body.to_vec()))
-}
-
-/// A connection of its own for each request, no proxy, no redirects.
-fn call(push: &Push, method: Method, url: &str) -> Result<reqwest::RequestBuilder, String> {
-    let builder = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(push.timeout());
-    let client = builder.build().map_err(|error| error.to_string())?;
-    let mut url = Url::parse(url).map_err(|error| error.to_string())?;
-    let Some(address) = push.connect_to else {
-        return Ok(client.request(method, url));
-    };
-    let authority = url.authority().to_owned();
-    let is_set = url.set_ip_host(address.ip()).is_ok() && url.set_port(Some(address.port())).is_ok();
-    is_set.then(|| client.request(method, url).header(HOST, authority)).ok_or_else(|| "the url has no host".to_owned())
 }

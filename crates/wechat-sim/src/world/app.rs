@@ -36,6 +36,9 @@ pub struct App {
     /// A mini program's code, as far as the phone page can run it: JavaScript with a `wx`.
     #[serde(default)]
     pub program: Option<String>,
+    /// What its pages look like, as far as the phone page can draw it: WXML that is well-formed XML.
+    #[serde(default)]
+    pub wxml: Option<String>,
     /// 服务器配置: where WeChat pushes messages and events to.
     #[serde(default)]
     pub push: Option<Push>,
@@ -74,6 +77,7 @@ impl App {
             ip_whitelist: BTreeSet::new(),
             pages: Vec::new(),
             program: None,
+            wxml: None,
             push: None,
         }
     }
@@ -101,6 +105,11 @@ impl App {
     /// Gives a mini program its code, for the phone page to run.
     pub fn running(self, program: &str) -> Self {
         Self { program: Some(program.to_owned()), ..self }
+    }
+
+    /// Gives a mini program's pages their look; without it, the phone page lists their data.
+    pub fn looking(self, wxml: &str) -> Self {
+        Self { wxml: Some(wxml.to_owned()), ..self }
     }
 
     /// Lets only these addresses ask for server tokens.

@@ -17,6 +17,15 @@ use crate::push::Push;
 /// WeChat does not ask again for about this long after a consent (reported by developers, not documented).
 const CONSENT_LIFE: u64 = 30 * 24 * 3600;
 
+/// As a real mini program has them, each a module of its own.
+const DEMO_APP: &str = include_str!("../../demo/mini-program/app.js");
+const DEMO_PAGE: &str = include_str!("../../demo/mini-program/pages/login/index.js");
+const DEMO_WXML: &str = include_str!("../../demo/mini-program/pages/login/index.wxml");
+/// What stands in the demo mini program for the gateway's origin.
+const DEMO_ORIGIN: &str = "https://shop.example.com";
+const DEMO_PUSH_TOKEN: &str = "0002demo";
+const DEMO_ENCODING_AES_KEY: &str = "0002demo0002demo0002demo0002demo0002demo000";
+
 /// Every app and person of one simulated WeChat.
 #[derive(Debug, Clone, Default)]
 pub struct World {
@@ -38,7 +47,8 @@ impl World {
             ("wx0000000000000004", AppKind::MiniProgram, "0004demo0004demo0004demo0004demo", "演示商城小程序"),
         ];
         for (appid, kind, secret, name) in apps {
-            let pages: &[&str] = if kind == AppKind::MiniProgram { &["pages/index/index", "pages/login/login"] } else { &[] };
+            let pages: &[&str] =
+                if kind == AppKind::MiniProgram { &["pages/index/index", "pages/login/login", "pages/login/index"] } else { &[] };
             let app = App::new(kind, secret).having_pages(pages).named(name).on_platform("main").redirecting_to("localhost");
             world.apps.insert(appid.to_owned(), app);
         }
@@ -48,6 +58,27 @@ impl World {
             ("kuaizhao", Person::new("快照用户").only_snapshots()),
         ];
         world.people.extend(people.map(|(name, person)| (name.to_owned(), person)));
+        world
+    }
+
+    /// The same, of somebody who has wxgate at this origin: the mini program in `demo/mini-program` logs in there, its main page
+    /// is its only one, and what people do with the official account is pushed to `/wxgate/push/follow` there, in safe mode.
+    pub fn demo_behind(origin: &str) -> Self {
+        let mut world = Self::demo();
+        let origin = origin.trim_end_matches('/');
+        for app in world.apps.values_mut() {
+            match app.kind {
+                AppKind::MiniProgram => {
+                    app.pages = vec!["pages/login/index".to_owned()];
+                    app.program = Some(demo_program(origin));
+                    app.wxml = Some(DEMO_WXML.to_owned());
+                }
+                AppKind::OfficialAccount => {
+                    app.push = Some(Push::safe(&format!("{origin}/wxgate/push/follow"), DEMO_PUSH_TOKEN, DEMO_ENCODING_AES_KEY));
+                }
+                AppKind::Website | AppKind::Mobile => {}
+            }
+        }
         world
     }
 
@@ -171,6 +202,10 @@ impl World {
     pub(crate) fn platforms(&self) -> BTreeSet<&str> {
         self.apps.values().filter_map(|app| app.platform.as_deref()).collect()
     }
+}
+
+fn demo_program(origin: &str) -> String {
+    format!("(() => {{\n{}}})();\n(() => {{\n{DEMO_PAGE}}})();\n", DEMO_APP.replace(DEMO_ORIGIN, origin))
 }
 
 /// Why an app or a person was not accepted.

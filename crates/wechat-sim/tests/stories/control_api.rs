@@ -12,8 +12,10 @@ async fn apps_and_people_are_put_and_the_ids_come_back() {
     let story = Story::with(Simulator::builder());
     let appid = "wx00000000000000c3";
     let app = json!({"kind": "mini_program", "secret": "s", "name": "小程序", "platform": "second"});
-    assert_eq!(story.control("PUT", &format!("/sim/apps/{appid}"), &app.to_string()).await.status, 200);
-    assert_eq!(story.get("/sim/apps").await.json()[appid]["platform"], "second");
+    let put = story.control("PUT", &format!("/sim/apps/{appid}"), &app.to_string()).await.json();
+    assert_eq!((&put["platform"], &put["original_id"]), (&json!("second"), &json!(story.sim.original_id(appid))));
+    let apps = story.get("/sim/apps").await.json();
+    assert_eq!((&apps[appid], &apps[SITE]["original_id"]), (&put, &json!(null)));
 
     let answer = story.control("PUT", "/sim/people/laowang", r#"{"nickname": "老王", "consented": ["wx00000000000000b2"]}"#).await;
     let person = answer.json();

@@ -5,11 +5,15 @@ use axum::http::Request;
 use axum::http::header::{CONTENT_TYPE, COOKIE};
 use serde_json::json;
 use url::form_urlencoded::byte_serialize;
-use wechat_sim::{App, AppLaunch, Push};
+use wechat_sim::{App, AppLaunch, Push, Simulator, World};
 
 use crate::push_server::{PushServer, TOKEN};
-use crate::support::{ACCOUNT, MOBILE, PROGRAM, PROGRAM_SECRET, Story, path_of, query_of, read_qr};
+use crate::support::{ACCOUNT, MOBILE, PROGRAM, PROGRAM_SECRET, Story, path_of, qr_link, query_of, read_qr};
 
+/// Of [`World::demo`].
+const DEMO_ACCOUNT: &str = "wx0000000000000002";
+/// See [`DEMO_ACCOUNT`].
+const DEMO_PROGRAM: &str = "wx0000000000000004";
 const XIAOMING: &str = "sim_person=xiaoming";
 
 async fn account_code(story: &Story) -> (String, String) {
@@ -67,8 +71,18 @@ async fn the_camera_shows_what_is_on_screens_and_reads_what_is_pasted() {
     let (url, path) = account_code(&story).await;
     let asked = json!({"scene": "s1", "page": "pages/login/login"});
     let program = read_qr(&story.call(PROGRAM, "/wxa/getwxacodeunlimit", &asked).await.bytes);
+    let uuid = story.get(&path_of(&qr_link(&[]))).await.uuid();
+    let login = format!("/connect/confirm?uuid={uuid}");
     let camera = story.get_in_wechat("/sim/camera", XIAOMING).await.text();
-    assert!(camera.contains(&path) && camera.contains("演示小程序"), "{camera}");
+    assert!(camera.contains(&path) && camera.contains("演示小程序") && camera.contains(&login), "{camera}");
+    let later = story.get(&path_of(&qr_link(&[]))).await.uuid();
+    let (_, later_path) = account_code(&story).await;
+    let camera = story.get_in_wechat("/sim/camera", XIAOMING).await.text();
+    let place = |what: &str| camera.find(what).unwrap();
+    assert!(place(&later) < place(&uuid) && place(&later_path) < place(&path), "the latest come first: {camera}");
+    story.sim.scan(&uuid, "xiaohong").unwrap();
+    let camera = story.get_in_wechat("/sim/camera", XIAOMING).await.text();
+    assert!(!camera.contains(&login), "somebody has scanned it: {camera}");
 
     let paste = async |text: &str| {
         let encoded: String = byte_serialize(text.as_bytes()).collect();
@@ -115,4 +129,38 @@ async fn a_mini_program_that_an_app_has_opened_is_shown_too() {
     let visit = story.sim.launch_mini_program(MOBILE, &launch, "xiaoming").unwrap();
     let page = story.get(&format!("/sim/mini-program/show/{}", visit.id)).await.text();
     assert!(page.contains("pages/login/login") && page.contains("\"scene_number\":1069"), "{page}");
+}
+
+#[tokio::test]
+async fn the_demo_mini_program_belongs_to_whoever_is_behind_the_origin_that_it_is_told() {
+    let story = Story { sim: Simulator::builder().world(World::demo_behind("http://localhost:8080/")).build() };
+    let page = story.get_in_wechat(&format!("/sim/mini-program?appid={DEMO_PROGRAM}&page=pages/login/index&query="), XIAOMING).await.text();
+    let (_, island) = page.split_once(r#"id="opened">"#).unwrap();
+    let opened: serde_json::Value = serde_json::from_str(island.split_once("</script>").unwrap().0).unwrap();
+    let program = opened["program"].as_str().unwrap();
+    assert!(program.contains(r#"gateway: "http://localhost:8080/wxgate""#) && !program.contains("example.com"), "{program}");
+    assert!(opened["wxml"].as_str().unwrap().contains(r#"open-type="launchApp""#), "{opened}");
+}
+
+#[tokio::test]
+async fn requests_and_pushes_go_where_the_simulator_is_told_and_say_where_they_were_meant_for() {
+    let server = PushServer::start().await;
+    let (_, address) = server.url.split_once("://").unwrap();
+    let address = address.split('/').next().unwrap();
+    let builder = Simulator::builder().world(World::demo_behind("http://shop.test:8080")).connect("shop.test:8080", address);
+    let story = Story { sim: builder.build() };
+    assert!(story.sim.follow(DEMO_ACCOUNT, "xiaoming").await.unwrap().unwrap().is_accepted);
+    assert_eq!(server.last().headers["host"], "shop.test:8080");
+
+    let visit =
+        story.sim.open_mini_program(&format!("http://sim/sim/mini-program?appid={DEMO_PROGRAM}&page=pages/login/index"), "xiaoming");
+    let body = json!({"url": "http://shop.test:8080/api/me", "header": {"x-which": "request"}});
+    let request = Request::post(format!("/sim/mini-program/visits/{}/request", visit.unwrap().id));
+    let request = request.header(CONTENT_TYPE, "application/json").body(Body::from(body.to_string())).unwrap();
+    assert_eq!(story.send(request).await.status, 200);
+    let received = server.last();
+    assert_eq!(
+        (&received.headers["host"], &received.headers["x-which"]),
+        (&"shop.test:8080".parse().unwrap(), &"request".parse().unwrap())
+    );
 }

@@ -64,6 +64,48 @@ async fn the_long_poll_is_held_for_25_seconds() {
     assert_eq!(start.elapsed().as_secs(), 50, "what the page knows already is no news");
 }
 
+/// What stands in the page's mark-up for its script.
+async fn told(story: &Story, changes: &[(&str, &str)]) -> String {
+    let page = story.get(&path_of(&qr_link(changes))).await;
+    for header in ["x-frame-options", "content-security-policy"] {
+        assert!(!page.headers.contains_key(header), "a site may put the page into a frame: {header}");
+    }
+    let text = page.text();
+    text.split_once("<main ").unwrap().1.split_once('>').unwrap().0.to_owned()
+}
+
+#[tokio::test]
+async fn a_framed_page_goes_where_wx_login_js_says_and_to_the_top_window_if_it_says_nothing() {
+    let story = Story::begin();
+    let embedded = ("login_type", "jssdk");
+    for (asked, goes) in [("true", "true"), ("false", "false"), ("default", "default")] {
+        let page = told(&story, &[embedded, ("self_redirect", asked)]).await;
+        assert!(page.contains(&format!(r#"data-self-redirect="{goes}""#)), "{page}");
+    }
+    assert!(told(&story, &[embedded]).await.contains(r#"data-self-redirect="default""#));
+}
+
+#[tokio::test]
+async fn a_framed_page_has_the_size_and_the_texts_that_its_site_asks_for() {
+    let story = Story::begin();
+    let embedded = ("login_type", "jssdk");
+    assert!(told(&story, &[]).await.starts_with(r#"class="card""#));
+    assert!(told(&story, &[embedded]).await.starts_with(r#"class="framed""#));
+    assert!(told(&story, &[embedded, ("style", "white")]).await.starts_with(r#"class="framed white""#));
+    assert!(told(&story, &[embedded, ("stylelite", "1")]).await.starts_with(r#"class="framed lite""#));
+
+    let page = async |changes: &[(&str, &str)]| story.get(&path_of(&qr_link(changes))).await.text();
+    assert!(page(&[embedded]).await.contains("请使用微信扫描二维码登录"));
+    assert!(page(&[embedded, ("lang", "en")]).await.contains("Scan the QR code with WeChat"));
+    assert!(page(&[embedded, ("lang", "cn")]).await.contains("请使用微信扫描二维码登录"));
+
+    let sheet = ("href", "https://shop.example.com/qr.css?a=1&b=2");
+    let link = r#"<link rel="stylesheet" href="https://shop.example.com/qr.css?a=1&amp;b=2">"#;
+    assert!(page(&[embedded, sheet]).await.contains(link));
+    assert!(!page(&[embedded, sheet, ("stylelite", "1")]).await.contains("stylesheet"), "a lite page has no sheet of its site's");
+    assert!(!page(&[embedded, ("href", "http://shop.example.com/qr.css")]).await.contains("stylesheet"));
+}
+
 #[tokio::test]
 async fn refusing_redirects_nobody_and_the_code_may_be_scanned_again() {
     let story = Story::begin();

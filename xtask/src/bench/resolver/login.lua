@@ -15,8 +15,8 @@ end
 
 -- The name of the person with this number, as sqlite.sql and postgres.sql make it up: in no order, so that neighbours in
 -- time are no neighbours in an index.
-local function name(prefix, number)
-  return string.format("%s%08x-6B0t5PZ9kLmNqRsTuV", prefix, number * 2654435761 % 4294967296)
+local function name(prefix, number, ending)
+  return string.format("%s%08x-%s", prefix, number * 2654435761 % 4294967296, ending)
 end
 
 function request()
@@ -24,9 +24,12 @@ function request()
   local openid, unionid
   if kind == "returning" then
     local person = math.random(0, people - 1)
-    openid, unionid = name("o", person), name("u", person)
+    openid, unionid = name("o", person, "6B0t5PZ9kLmNqRsTuV"), name("u", person, "6B0t5PZ9kLmNqRsTuV")
   else
-    openid, unionid = name("f" .. run, made), name("g" .. run, made)
+    -- All over the index, as WeChat's names come: on PostgreSQL, logins that look into one page of it while others write there are undone, and
+    -- of newcomers in one corner that would be half of them.
+    local ending = string.format("newcomer%010d", run)
+    openid, unionid = name("o", made, ending), name("u", made, ending)
   end
   local body = string.format(
     '{"idempotency_key":"%032x%032x","pool":"default","application":"shop","connector":"pc","method":"website_qr","platform":"main",'

@@ -14,7 +14,7 @@ use crate::admin::fields::LABEL;
 use crate::admin::policies::{PolicyView, check, warnings};
 use crate::http::extract::{JsonBody, PathIds, QueryOf};
 use crate::http::problem::Failure;
-use crate::policy::{ConnectorPolicy, StoredPolicy};
+use crate::policy::{ConnectorPolicy, StoredPolicy, Terms};
 use crate::state::AppState;
 use crate::store::Store;
 
@@ -42,7 +42,7 @@ pub(super) async fn list<S: Store>(
 ) -> Result<Json<Vec<PolicyView>>, Failure> {
     let pool = required("pool", query.pool.as_deref())?;
     let policies = state.store.list_policies(&pool).await?;
-    Ok(Json(policies.into_iter().map(|stored| view(&pool, stored)).collect()))
+    Ok(Json(policies.into_iter().map(|stored| view(&pool, stored, &state.terms())).collect()))
 }
 
 /// Show a connector's policy
@@ -67,7 +67,7 @@ pub(super) async fn find<S: Store>(
     let (pool, connector) = names(&pool, &connector)?;
     let own = state.store.list_policies(&pool).await?.into_iter().find(|stored| stored.connector == connector);
     let stored = own.unwrap_or_else(|| StoredPolicy { connector, policy: state.default_policy.clone(), changed_at: 0 });
-    Ok(Json(view(&pool, stored)))
+    Ok(Json(view(&pool, stored, &state.terms())))
 }
 
 /// Set a connector's policy
@@ -97,7 +97,8 @@ pub(super) async fn set<S: Store>(
     let now = state.clock.now();
     state.store.set_policy(&pool, &connector, Some(&policy), &by, now).await?;
     tracing::info!(pool, connector, by = %by.actor, "policy set");
-    Ok(Json(view(&pool, StoredPolicy { connector, policy, changed_at: now.seconds() })))
+    let stored = StoredPolicy { connector, policy, changed_at: now.seconds() };
+    Ok(Json(view(&pool, stored, &state.terms())))
 }
 
 /// Give a connector the default policy again
@@ -130,7 +131,7 @@ fn names(pool: &str, connector: &str) -> Result<(String, String), Failure> {
     Ok(problems.or(names)?)
 }
 
-fn view(pool: &str, stored: StoredPolicy) -> PolicyView {
+fn view(pool: &str, stored: StoredPolicy, terms: &Terms) -> PolicyView {
     let StoredPolicy { connector, policy, changed_at } = stored;
-    PolicyView { pool: pool.to_owned(), connector, warnings: warnings(&policy), policy, changed_at }
+    PolicyView { pool: pool.to_owned(), connector, warnings: warnings(&policy, terms), policy, changed_at }
 }

@@ -50,17 +50,17 @@ impl From<PasswordError> for Failure {
 pub(super) enum AdminProblems {
     /// `/problems/invalid-request`
     #[response(status = 400, content_type = "application/problem+json")]
-    InvalidRequest(#[to_schema] Problem),
+    InvalidRequest(Problem),
     /// `/problems/unauthorized`
     #[response(status = 401, content_type = "application/problem+json")]
-    Unauthorized(#[to_schema] Problem),
+    Unauthorized(Problem),
     /// `/problems/not-found`, or `/problems/admin-not-enabled`
     #[response(status = 404, content_type = "application/problem+json")]
-    NotFound(#[to_schema] Problem),
+    NotFound(Problem),
     /// `/problems/taken` with the `user_id` of whoever has it, `/problems/last-way-in`, `/problems/wrong-state` or `/problems/not-together`
     #[response(status = 409, content_type = "application/problem+json")]
-    Conflict(#[to_schema] Problem),
+    Conflict(Problem),
     /// `/problems/overloaded`, `/problems/timed-out` or `/problems/store-unavailable`; see `Retry-After`
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] Problem),
+    Unavailable(Problem),
 }

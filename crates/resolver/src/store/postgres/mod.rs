@@ -18,6 +18,9 @@ const CONNECTIONS: u32 = 16;
 /// A connection that nobody used for so long is tried out before it is used: a failover may have broken it.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
+/// The texts of a JSON array that is the parameter `$1`.
+const TEXTS_OF_1: &str = "(SELECT value FROM json_array_elements_text($1::json))";
+
 // What `shared` is compiled for.
 type Backend = PostgresStore;
 type Connection = PgConnection;
@@ -59,6 +62,11 @@ impl PostgresStore {
     /// As if no other transaction ran at the same time: PostgreSQL undoes one that would notice, with SQLSTATE 40001.
     async fn begin_write(&self) -> Result<Transaction, sqlx::Error> {
         self.pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await
+    }
+
+    /// Each statement sees what was committed before it, and waits for whoever has its rows.
+    async fn begin_step(&self) -> Result<Transaction, sqlx::Error> {
+        self.pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await
     }
 
     /// All that is read is of one moment.

@@ -3,6 +3,7 @@
 use resolver_api::{Candidate, FinishAnswer, LoginOutcome, ProofMethod, RefusalReason, SendCodeAnswer};
 use serde_json::json;
 
+use super::identities::Person;
 use super::transaction::Repeat;
 use super::{Backend, Connection, accounts, audit, choices, codes, identities, logins, outcomes, pending, policies};
 use crate::account::State;
@@ -10,7 +11,7 @@ use crate::audit::{Action, Actor, By};
 use crate::clock::Moment;
 use crate::login::Login;
 use crate::pending::{Asked, End, MOST_CODES_AN_ADDRESS, Pending, PendingToken, Proved, candidate};
-use crate::policy::ConnectorPolicy;
+use crate::policy::Terms;
 use crate::store::{Answered, Checked, CodeRequest, CodeRequested, FinishError, PendingStore, StoreError, StoredPassword, Waiting};
 
 impl PendingStore for Backend {
@@ -31,11 +32,11 @@ impl PendingStore for Backend {
         &self,
         token: &PendingToken,
         answer: &Answered,
-        default: &ConnectorPolicy,
+        terms: &Terms,
         now: Moment,
     ) -> Result<FinishAnswer, FinishError> {
         // The second time it finds the outcome that the first time stored, if it did. A wrong answer may count twice.
-        self.write(Repeat::Always, |scope| Box::pin(finish(scope.connection, token, answer, default, now))).await
+        self.write(Repeat::Always, |scope| Box::pin(finish(scope.connection, token, answer, terms, now))).await
     }
 }
 
@@ -91,7 +92,7 @@ async fn finish(
     connection: &mut Connection,
     token: &PendingToken,
     answer: &Answered,
-    default: &ConnectorPolicy,
+    terms: &Terms,
     now: Moment,
 ) -> Result<FinishAnswer, FinishError> {
     if let Some(kept) = outcomes::find(connection, &token.outcome_key(), now).await? {
@@ -115,7 +116,7 @@ async fn finish(
         return Ok(FinishAnswer::Wrong { tries_left });
     };
     let login = Login::parse(pending.login).map_err(|_| StoreError::Unreadable("a pending login"))?;
-    let outcome = end(connection, &login, proved, answer, default, now).await?;
+    let outcome = end(connection, &login, proved, answer, terms, now).await?;
     outcomes::create(connection, &token.outcome_key(), &answer.digest, &outcome, now).await?;
     // Whoever repeats the login is told how it ended, and not asked again.
     outcomes::create(connection, login.key(), &login.digest(), &outcome, now).await?;
@@ -153,13 +154,13 @@ async fn end(
     login: &Login,
     proved: Proved,
     answer: &Answered,
-    default: &ConnectorPolicy,
+    terms: &Terms,
     now: Moment,
 ) -> Result<LoginOutcome, StoreError> {
     let request = login.request();
-    let known = identities::find(connection, login).await?;
+    let known = identities::find(connection, Person::of(login)).await?;
     let [by_openid, by_unionid] = [known.openid, known.unionid].map(|owned| owned.map(|owned| owned.owner.user));
-    let policy = policies::of(connection, &request.pool, &request.connector, default).await?;
+    let policy = policies::of(connection, &request.pool, &request.connector, terms).await?;
     let (user, is_choice) = match crate::pending::end(proved, by_openid, by_unionid, &policy) {
         End::SignIn { user, is_choice } => (user, is_choice),
         End::Create => return logins::create_account(connection, login, now).await,

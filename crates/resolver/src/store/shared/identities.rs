@@ -1,5 +1,6 @@
 //! Rows of `identities`.
 
+use resolver_api::LoginRequest;
 use sqlx::Row as _;
 use uuid::Uuid;
 
@@ -30,10 +31,31 @@ impl Known {
             IdentityKind::Unionid => self.unionid,
         }
     }
+
+    /// Those that this user has.
+    pub(super) fn ids_of(&self, user: UserId) -> Vec<Uuid> {
+        [self.openid, self.unionid].into_iter().flatten().filter(|owned| owned.owner.user == user).map(|owned| owned.id).collect()
+    }
 }
 
-pub(super) async fn find(connection: &mut Connection, login: &Login) -> Result<Known, StoreError> {
-    let request = login.request();
+/// A WeChat person, as WeChat names them.
+#[derive(Clone, Copy)]
+pub(super) struct Person<'a> {
+    pub(super) pool: &'a str,
+    pub(super) platform: &'a str,
+    pub(super) app_id: &'a str,
+    pub(super) openid: &'a str,
+    pub(super) unionid: Option<&'a str>,
+}
+
+impl<'a> Person<'a> {
+    pub(super) fn of(login: &'a Login) -> Self {
+        let LoginRequest { pool, platform, app_id, openid, unionid, .. } = login.request();
+        Self { pool, platform, app_id, openid, unionid: unionid.as_deref() }
+    }
+}
+
+pub(super) async fn find(connection: &mut Connection, person: Person<'_>) -> Result<Known, StoreError> {
     let rows: Vec<Row> = sqlx::query(
         "SELECT identities.id, kind, user_id, state FROM identities JOIN users ON users.id = user_id
          WHERE identities.pool = $1 AND platform = $2 AND kind = 'openid' AND app_id = $3 AND value = $4
@@ -41,11 +63,11 @@ pub(super) async fn find(connection: &mut Connection, login: &Login) -> Result<K
          SELECT identities.id, kind, user_id, state FROM identities JOIN users ON users.id = user_id
          WHERE identities.pool = $1 AND platform = $2 AND kind = 'unionid' AND app_id = '' AND value = $5",
     )
-    .bind(&request.pool)
-    .bind(&request.platform)
-    .bind(&request.app_id)
-    .bind(request.openid.as_bytes())
-    .bind(request.unionid.as_deref().map(str::as_bytes))
+    .bind(person.pool)
+    .bind(person.platform)
+    .bind(person.app_id)
+    .bind(person.openid.as_bytes())
+    .bind(person.unionid.map(str::as_bytes))
     .fetch_all(connection)
     .await?;
     let mut known = Known::default();
@@ -58,6 +80,16 @@ pub(super) async fn find(connection: &mut Connection, login: &Login) -> Result<K
         }
     }
     Ok(known)
+}
+
+/// The user's identities whose person called themselves so, when they came last.
+pub(super) async fn find_named(connection: &mut Connection, user: UserId, nickname: &str) -> Result<Vec<Uuid>, StoreError> {
+    let ids: Vec<String> = sqlx::query_scalar("SELECT id FROM identities WHERE user_id = $1 AND nickname = $2")
+        .bind(user.to_string())
+        .bind(nickname)
+        .fetch_all(connection)
+        .await?;
+    ids.iter().map(|id| parse_uuid(id)).collect()
 }
 
 /// Notes with the identities that the user has that they came again, and what came with them.

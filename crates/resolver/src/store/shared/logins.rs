@@ -4,7 +4,7 @@ use resolver_api::{LoginOutcome, RefusalReason};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::identities::Known;
+use super::identities::{Known, Person};
 use super::{Connection, accounts, audit, choices, identities, outcomes, pending, policies};
 use crate::account::{Account, State};
 use crate::address::Address;
@@ -13,7 +13,7 @@ use crate::clock::Moment;
 use crate::ids::{self, SessionId, UserId};
 use crate::login::{self, Decision, Facts, FirstLogin, IdentityKind, Login, Owner};
 use crate::pending::{Pending, PendingToken};
-use crate::policy::{Binding, ConnectorPolicy};
+use crate::policy::{Binding, Terms};
 use crate::store::error::Undo;
 use crate::store::{Answer, LoginError, StoreError};
 
@@ -26,13 +26,8 @@ pub(super) enum Undone {
 }
 
 /// Decides the login, and keeps what became of it under its key.
-pub(super) async fn login(
-    connection: &mut Connection,
-    login: &Login,
-    default: &ConnectorPolicy,
-    now: Moment,
-) -> Result<LoginOutcome, Undone> {
-    let outcome = decide(connection, login, default, now).await?;
+pub(super) async fn login(connection: &mut Connection, login: &Login, terms: &Terms, now: Moment) -> Result<LoginOutcome, Undone> {
+    let outcome = decide(connection, login, terms, now).await?;
     let is_first = match outcome {
         LoginOutcome::ProfileRequired => outcomes::find(connection, login.key(), now).await?.is_none(),
         _ => outcomes::create_first(connection, login.key(), &login.digest(), &outcome, now).await?,
@@ -50,9 +45,9 @@ pub(super) async fn replay(connection: &mut Connection, login: &Login, now: Mome
     }
 }
 
-async fn decide(connection: &mut Connection, login: &Login, default: &ConnectorPolicy, now: Moment) -> Result<LoginOutcome, StoreError> {
+async fn decide(connection: &mut Connection, login: &Login, terms: &Terms, now: Moment) -> Result<LoginOutcome, StoreError> {
     let request = login.request();
-    let known = identities::find(connection, login).await?;
+    let known = identities::find(connection, Person::of(login)).await?;
     let [openid, unionid] = [known.openid, known.unionid].map(|owned| owned.map(|owned| owned.owner));
     let link_to = match login.link_to() {
         Some(user) => accounts::find(connection, user).await?.filter(|account| account.pool == request.pool),
@@ -73,7 +68,7 @@ async fn decide(connection: &mut Connection, login: &Login, default: &ConnectorP
             let (pending, expires_at) = wait(connection, &Pending::choose(login, candidates.to_vec(), now)).await?;
             Ok(LoginOutcome::ChooseAccount { pending, expires_at })
         }
-        Decision::FirstLogin => first_login(connection, login, &known, default, now).await,
+        Decision::FirstLogin => first_login(connection, login, &known, terms, now).await,
         Decision::AskForProfile => Ok(LoginOutcome::ProfileRequired),
         Decision::Refuse(reason) => {
             let user = openid.or(unionid).or(link_to).map(|owner| owner.user);
@@ -86,11 +81,11 @@ async fn first_login(
     connection: &mut Connection,
     login: &Login,
     known: &Known,
-    default: &ConnectorPolicy,
+    terms: &Terms,
     now: Moment,
 ) -> Result<LoginOutcome, StoreError> {
     let request = login.request();
-    let policy = policies::of(connection, &request.pool, &request.connector, default).await?;
+    let policy = policies::of(connection, &request.pool, &request.connector, terms).await?;
     let matches = match (policy.binding, &request.phone_number) {
         (Binding::Field, Some(number)) => accounts::find_by_address(connection, &request.pool, &Address::Phone(number.clone())).await?,
         _ => Vec::new(),
@@ -146,7 +141,8 @@ pub(super) async fn sign_in(
     account: Account,
     now: Moment,
 ) -> Result<LoginOutcome, StoreError> {
-    let (account, auth_time) = account.signed_in(login.request(), now);
+    let may_rename = may_rename(connection, login, known, &account).await?;
+    let (account, auth_time) = account.signed_in(login.request(), may_rename, now);
     accounts::update(connection, &account).await?;
     identities::update(connection, login, known, account.id, now).await?;
     let recorded = record_identities(connection, login, known, account.id, now).await?;
@@ -155,6 +151,20 @@ pub(super) async fn sign_in(
     }
     record(connection, login, Action::SignedIn, Some(account.id), json!({}), now).await?;
     signed_in(login, &account, auth_time, false)
+}
+
+/// Whether the login's profile may replace the account's: an account is called after one WeChat, and keeps that name when another one is linked to it
+/// or logs in, as long as the account has a WeChat of that name.
+async fn may_rename(connection: &mut Connection, login: &Login, known: &Known, account: &Account) -> Result<bool, StoreError> {
+    let own = known.ids_of(account.id);
+    let (Some(profile), false) = (&login.request().profile, own.is_empty()) else {
+        return Ok(false);
+    };
+    let Some(name) = account.name.value.as_deref().filter(|name| profile.nickname.as_deref() != Some(*name)) else {
+        return Ok(true);
+    };
+    let namesakes = identities::find_named(connection, account.id, name).await?;
+    Ok(namesakes.is_empty() || namesakes.iter().any(|id| own.contains(id)))
 }
 
 /// Makes an account with every identity that the login brings, and signs it in.

@@ -22,18 +22,21 @@ mod own_account;
 mod pending;
 mod policies;
 mod revocations;
+mod ticket_limits;
+mod tickets;
 mod transaction;
+mod withdrawals;
 
 use resolver_api::{LoginOutcome, RevocationFeed};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Backend, Connection, Row};
+use super::{Backend, Connection, Row, TEXTS_OF_1};
 use crate::audit::{Action, By};
 use crate::clock::Moment;
 use crate::ids::{IdempotencyKey, SessionId};
 use crate::login::Login;
-use crate::policy::{ConnectorPolicy, StoredPolicy};
+use crate::policy::{ConnectorPolicy, StoredPolicy, Terms};
 use crate::store::{Answer, LoginError, Store, StoreError};
 use logins::Undone;
 use transaction::Repeat;
@@ -42,9 +45,9 @@ use transaction::Repeat;
 const SWEEP: i64 = 1000;
 
 impl Store for Backend {
-    async fn login(&self, login: &Login, default: &ConnectorPolicy, now: Moment) -> Result<Answer, LoginError> {
+    async fn login(&self, login: &Login, terms: &Terms, now: Moment) -> Result<Answer, LoginError> {
         // The second time it finds what the first time stored under the key, if it did.
-        match self.write(Repeat::Always, |scope| Box::pin(logins::login(scope.connection, login, default, now))).await {
+        match self.write(Repeat::Always, |scope| Box::pin(logins::login(scope.connection, login, terms, now))).await {
             Ok(outcome) => Ok(Answer { outcome, is_replay: false }),
             Err(Undone::DecidedBefore) => self.read(|scope| Box::pin(logins::replay(scope.connection, login, now))).await,
             Err(Undone::Store(error)) => Err(error.into()),
@@ -95,7 +98,7 @@ impl Store for Backend {
 
     async fn delete_expired(&self, now: Moment) -> Result<u64, StoreError> {
         let mut deleted = 0;
-        for sweep in [outcomes::SWEEP, pending::SWEEP, codes::SWEEP, revocations::SWEEP] {
+        for sweep in [outcomes::SWEEP, pending::SWEEP, codes::SWEEP, tickets::SWEEP, ticket_limits::SWEEP, revocations::SWEEP] {
             deleted += self.write(Repeat::Always, |scope| Box::pin(delete_some(scope.connection, sweep, now))).await?;
         }
         Ok(deleted)

@@ -16,6 +16,7 @@ pub(super) struct Kept {
     pub(super) outcome: LoginOutcome,
 }
 
+/// The outcome that is kept under this key, as it is told again.
 pub(super) async fn find(connection: &mut Connection, key: &IdempotencyKey, now: Moment) -> Result<Option<Kept>, StoreError> {
     let row: Option<Row> = sqlx::query("SELECT request_digest, outcome FROM outcomes WHERE key = $1 AND expires_at > $2")
         .bind(key.as_str())
@@ -24,7 +25,11 @@ pub(super) async fn find(connection: &mut Connection, key: &IdempotencyKey, now:
         .await?;
     row.map(|row| {
         // serde's error may quote the outcome, which holds a name.
-        let outcome = serde_json::from_str(row.try_get("outcome")?).map_err(|_| StoreError::Unreadable("an outcome"))?;
+        let mut outcome = serde_json::from_str(row.try_get("outcome")?).map_err(|_| StoreError::Unreadable("an outcome"))?;
+        // Whoever was told first has counted the new account.
+        if let LoginOutcome::SignedIn { new_user, .. } = &mut outcome {
+            *new_user = false;
+        }
         Ok(Kept { request_digest: row.try_get("request_digest")?, outcome })
     })
     .transpose()

@@ -4,25 +4,20 @@ use sqlx::Row as _;
 
 use super::{Connection, Row, from_sql, to_sql};
 use crate::clock::Moment;
-use crate::policy::{ConnectorPolicy, StoredPolicy};
+use crate::policy::{ConnectorPolicy, StoredPolicy, Terms};
 use crate::store::StoreError;
 
-/// The policy of the connector: its own, or the default.
-pub(super) async fn of(
-    connection: &mut Connection,
-    pool: &str,
-    connector: &str,
-    default: &ConnectorPolicy,
-) -> Result<ConnectorPolicy, StoreError> {
+/// What the policy of the connector, its own or the default, comes to here.
+pub(super) async fn of(connection: &mut Connection, pool: &str, connector: &str, terms: &Terms) -> Result<ConnectorPolicy, StoreError> {
     let row: Option<Row> = sqlx::query("SELECT connector, policy, changed_at FROM policies WHERE pool = $1 AND connector = $2")
         .bind(pool)
         .bind(connector)
         .fetch_optional(connection)
         .await?;
-    match row {
-        Some(row) => Ok(read(&row)?.policy),
-        None => Ok(default.clone()),
-    }
+    Ok(terms.narrow(match row {
+        Some(row) => read(&row)?.policy,
+        None => terms.default.clone(),
+    }))
 }
 
 /// What the operator decided about connectors of the pool, in the order of their ids.

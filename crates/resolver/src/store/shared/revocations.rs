@@ -50,6 +50,16 @@ pub(super) async fn end_sessions(
 ) -> Result<(), StoreError> {
     let account = account.signed_out_everywhere(now);
     accounts::update(connection, &account).await?;
+    announce(connection, &account, longest_session, now).await
+}
+
+/// Puts into the feed which sessions of the account have ended.
+pub(super) async fn announce(
+    connection: &mut Connection,
+    account: &Account,
+    longest_session: Duration,
+    now: Moment,
+) -> Result<(), StoreError> {
     let user = account.id.to_string();
     // The new entry says all that the old one says.
     sqlx::query("DELETE FROM revocations WHERE user_id = $1").bind(&user).execute(&mut *connection).await?;

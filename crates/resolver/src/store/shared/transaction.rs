@@ -35,6 +35,15 @@ pub(super) enum Repeat {
     Undone,
 }
 
+/// What a transaction sees of others that are under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Isolation {
+    /// Nothing: as if it were alone.
+    Alone,
+    /// What they have committed before each of its statements, which waits for them.
+    Statement,
+}
+
 impl Backend {
     /// Does `work` in one transaction that may write. It may be done several times, the ones before the last without effect.
     pub(super) async fn write<'env, T, E, F>(&self, repeat: Repeat, work: F) -> Result<T, E>
@@ -43,10 +52,30 @@ impl Backend {
         E: Undo,
         F: for<'c> Fn(Scope<'c, 'env>) -> Work<'c, T, E> + Send + Sync,
     {
+        self.transact(Isolation::Alone, repeat, work).await
+    }
+
+    /// Does `work` whose statements each decide for themselves (compare-and-set), likewise. Many that want one row at once
+    /// stand in line, where [`Backend::write`] would undo all of them but one.
+    pub(super) async fn step<'env, T, E, F>(&self, repeat: Repeat, work: F) -> Result<T, E>
+    where
+        T: Send,
+        E: Undo,
+        F: for<'c> Fn(Scope<'c, 'env>) -> Work<'c, T, E> + Send + Sync,
+    {
+        self.transact(Isolation::Statement, repeat, work).await
+    }
+
+    async fn transact<'env, T, E, F>(&self, isolation: Isolation, repeat: Repeat, work: F) -> Result<T, E>
+    where
+        T: Send,
+        E: Undo,
+        F: for<'c> Fn(Scope<'c, 'env>) -> Work<'c, T, E> + Send + Sync,
+    {
         let mut tried = 1;
         loop {
             let mut is_committing = false;
-            let error = match self.write_once(&work, &mut is_committing).await {
+            let error = match self.write_once(isolation, &work, &mut is_committing).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
@@ -63,12 +92,16 @@ impl Backend {
         }
     }
 
-    async fn write_once<'env, T, E, F>(&self, work: &F, is_committing: &mut bool) -> Result<T, E>
+    async fn write_once<'env, T, E, F>(&self, isolation: Isolation, work: &F, is_committing: &mut bool) -> Result<T, E>
     where
         E: Undo,
         F: for<'c> Fn(Scope<'c, 'env>) -> Work<'c, T, E>,
     {
-        let mut transaction = self.begin_write().await.map_err(StoreError::from)?;
+        let begun = match isolation {
+            Isolation::Alone => self.begin_write().await,
+            Isolation::Statement => self.begin_step().await,
+        };
+        let mut transaction = begun.map_err(StoreError::from)?;
         let value = work(Scope { connection: &mut transaction, env: PhantomData }).await?;
         *is_committing = true;
         transaction.commit().await.map_err(StoreError::from)?;

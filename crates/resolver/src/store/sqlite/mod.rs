@@ -19,8 +19,13 @@ use super::error::Kind;
 /// How long a database may take to be opened and brought up to date, be it by another process.
 const OPENING: Duration = Duration::from_secs(30);
 
+const EXPECTED_FILE: &str = "expected a file that this user may write, in a directory that exists and is writable";
+
 /// Readers do not wait for the writer, so a few are plenty.
 const READERS: u32 = 4;
+
+/// The texts of a JSON array that is the parameter `$1`.
+const TEXTS_OF_1: &str = "(SELECT value FROM json_each($1))";
 
 // What `shared` is compiled for.
 type Backend = SqliteStore;
@@ -66,6 +71,11 @@ impl SqliteStore {
     /// As the only writer, from the beginning: a reader that becomes one later may find that it came too late.
     async fn begin_write(&self) -> Result<Transaction, sqlx::Error> {
         self.writer.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    /// Whoever writes is alone.
+    async fn begin_step(&self) -> Result<Transaction, sqlx::Error> {
+        self.begin_write().await
     }
 
     /// All that is read is of one moment.
@@ -117,6 +127,12 @@ async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, sql
     }
 }
 
+/// 8 is SQLITE_READONLY, 14 SQLITE_CANTOPEN.
+fn is_forbidden(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| matches!(code & 0xff, 8 | 14))
+}
+
 fn is_busy(error: &dyn sqlx::error::DatabaseError) -> bool {
     kind_of(error.code().as_deref().unwrap_or_default()) == Kind::Busy
 }
@@ -149,12 +165,12 @@ impl fmt::Display for SqliteOpenError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "the database {} cannot be opened: ", self.path.display())?;
         match &self.reason {
-            OpenFailure::File(error) => {
-                write!(out, "{error}; expected a file that this user may write, in a directory that exists and is writable")
-            }
+            OpenFailure::File(error) => write!(out, "{error}; {EXPECTED_FILE}"),
             OpenFailure::Newer { found, known } => {
                 write!(out, "its tables are of version {found}, and this program knows them up to {known}; use a newer program")
             }
+            // SQLite makes files of its own beside this one.
+            OpenFailure::Sqlite(error) if is_forbidden(error) => write!(out, "{error}; {EXPECTED_FILE}"),
             OpenFailure::Sqlite(error) => write!(out, "{error}"),
         }
     }

@@ -43,6 +43,7 @@ async fn a_policy_that_is_wrong_is_told<S: AdminStore>(desk: Desk<S>) {
         (json!({"CANARY": true}), "body: has a field that nobody knows; expected one of `registration`, "),
         (json!({"methods": ["password", "password"]}), "methods: expected each at most once"),
         (json!({"binding": "ask", "registration": "closed", "methods": []}), "methods: expected at least one"),
+        (json!([]), "body: is not as expected; expected an object"),
     ] {
         let answer = desk.ask(Method::PUT, PATH, Some(policy)).await;
         assert_eq!(answer.problem(), (400, "invalid-request".into()));
@@ -54,6 +55,10 @@ async fn a_policy_that_is_wrong_is_told<S: AdminStore>(desk: Desk<S>) {
     }
     let field = desk.ask(Method::PUT, PATH, Some(json!({"binding": "field"}))).await.json();
     assert!(field["warnings"][0].as_str().unwrap().contains("phone number"));
+    // No code can be sent here.
+    let ask =
+        desk.ask(Method::PUT, PATH, Some(json!({"binding": "ask", "registration": "closed", "methods": ["phone_code"]}))).await.json();
+    assert!(ask["warnings"][0].as_str().unwrap().ends_with("every stranger is refused"), "{ask}");
 }
 
 async fn policies_are_in_the_audit_log<S: AdminStore>(desk: Desk<S>) {
