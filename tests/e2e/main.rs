@@ -30,7 +30,6 @@ mod official_account_web;
 mod other_languages;
 mod outages;
 mod paths;
-mod pollers;
 mod refusals;
 mod scans;
 mod server_tokens;

@@ -203,7 +203,7 @@ impl Bench {
     fn log_in(&self, port: u16) -> Result<String> {
         let gate = format!("http://localhost:{port}");
         let mut browser = Browser::new();
-        let mut url = format!("{gate}/orders/1017");
+        let mut url = format!("{gate}/wxgate/start/pc?return_to=%2Forders%2F1017");
         while url.starts_with(&gate) {
             let answer = browser.open(&url)?;
             url = answer.location.with_context(|| format!("{url} answered {} without Location: {}", answer.status, answer.body))?;
