@@ -83,7 +83,7 @@ async fn a_flood_of_callbacks_and_garbage_costs_no_call_and_disturbs_nobody() {
     let (statuses, (done, slowest)) = tokio::join!(flood(&stack, requests), at_work);
 
     assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
-    assert!(slowest < Duration::from_secs(3), "the slowest of {done} requests took {slowest:?}");
+    assert!(slowest < Duration::from_secs(5), "the slowest of {done} requests took {slowest:?}");
     assert_eq!(statuses.len(), 2000);
     assert!(statuses.iter().all(|status| matches!(status, 400 | 401 | 403)), "{statuses:?}");
     assert_eq!(stack.wechat.journal().len(), calls_to_wechat, "WeChat was not asked");

@@ -8,10 +8,10 @@ use wxgate_tests::wechat_sim::{Effect, Fault as WechatFault};
 use wxgate_tests::{Answer, Fault, Stack, Visitor};
 
 /// What the calls of these tests may take; the shipped 5 and 3 seconds would make them slow.
-const TIMEOUT: Duration = Duration::from_millis(900);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A call's timeout twice, and a busy machine.
-const BOUND: Duration = Duration::from_secs(6);
+const BOUND: Duration = Duration::from_secs(10);
 
 const EXCHANGE: &str = "/sns/oauth2/access_token";
 
@@ -44,7 +44,7 @@ fn assert_outage(answer: &Answer, code: &str, case: &str) {
 async fn assert_sessions_go_on(visitor: &Visitor, case: &str) {
     let started = Instant::now();
     assert!(visitor.is_logged_in().await, "{case}");
-    assert!(started.elapsed() < Duration::from_secs(1), "{case}: a session needs no call");
+    assert!(started.elapsed() < TIMEOUT, "{case}: a session needs no call");
 }
 
 /// What a wire can do to every kind of answer.
@@ -396,7 +396,7 @@ async fn a_logout_during_an_outage_holds_here_and_says_what_it_could_not_do() {
         assert_eq!(answer.status, 503, "{case}: {answer}");
         assert_eq!(visitor.cookie("__Host-wxgate_session"), None, "{case}");
         let is_over = async || (!thief.is_logged_in().await && !thief.is_logged_in().await && !thief.is_logged_in().await).then_some(());
-        wxgate_tests::eventually(Duration::from_secs(3), &case, is_over).await;
+        wxgate_tests::eventually(Duration::from_secs(8), &case, is_over).await;
     }
     stack.resolver_wire.set(Fault::None).await;
     stack.finish().await;

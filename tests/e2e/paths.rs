@@ -513,7 +513,7 @@ async fn long_paths_are_judged_like_short_ones(setup: Setup) {
         let fate = stack.raw(&stack.head("GET", path, &["accept: text/html"])).await;
         assert_only_open(&fate, &path.as_bytes()[..60]);
         assert!(fate.seen.is_empty(), "{}: {fate:?}", &path[..60]);
-        assert!(started.elapsed() < Duration::from_secs(2), "{} took {:?}", &path[..60], started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(5), "{} took {:?}", &path[..60], started.elapsed());
         // Too long to come back to: the front page then, and never half of it. (Envoy may have made it short.)
         let answer = fate.answer.unwrap_or_default();
         let login = format!("{}/wxgate/login", stack.origin);

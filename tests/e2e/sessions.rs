@@ -8,7 +8,7 @@ use wxgate_tests::wechat_sim::App;
 use wxgate_tests::{Fault, Stack, Visitor, eventually};
 
 /// How long a session may outlive its end: `poll_seconds`, which is 1 here, the feed's own call, and a busy machine.
-const BOUND: Duration = Duration::from_secs(4);
+const BOUND: Duration = Duration::from_secs(8);
 
 /// An app of the simulator for another application of a stack, and its secret.
 const OTHER_APPS: [(&str, &str, &str); 2] =
