@@ -8,6 +8,7 @@ use resolver_api::LoginMethod;
 
 use super::form::{self, Origin, guard};
 use super::method::method;
+use super::push::push;
 use super::raw::{self, Fault, Field, Object, Problem, Reading, did_you_mean};
 use super::{
     Application, Claims, Config, Connector, IdentityRules, Method, OnOutage, PlainClaim, ResolverService, RevocationRules, SessionRules,
@@ -252,7 +253,10 @@ struct ConnectorDraft<'a> {
 
 fn connector<'a>(field: &Field<'a>) -> Option<ConnectorDraft<'a>> {
     let place = field.object()?;
-    let method = method(&place, &["id", "type", "display_name", "app_id", "app_secret", "platform"]);
+    let has_message_server = place.flag_or("message_server", false);
+    let common = ["id", "type", "display_name", "app_id", "app_secret", "platform", "push", "message_server"];
+    let method = method(&place, &common, has_message_server);
+    let push = push(&place, has_message_server);
     let id = place.required("id", "a short name such as pc; it appears in paths and metrics").and_then(|field| field.parse(form::id(32)));
     let display_name = place.parse_or("display_name", "WeChat", form::display_name);
     let app_id = place.required("app_id", "the AppID from WeChat's console").and_then(|field| field.parse(form::app_id));
@@ -262,7 +266,7 @@ fn connector<'a>(field: &Field<'a>) -> Option<ConnectorDraft<'a>> {
     let platform = platform.and_then(|field| field.parse(form::label));
     let build = || {
         let (id, app_id, platform, method) = (id.clone()?, app_id.clone()?, platform.clone()?, method.clone()?);
-        Some(Rc::new(Connector { id, display_name: display_name?, app_id, app_secret: app_secret?, platform, method }))
+        Some(Rc::new(Connector { id, display_name: display_name?, app_id, app_secret: app_secret?, platform, method, push: push? }))
     };
     let connector = build();
     Some(ConnectorDraft { place, id, app_id, platform, method, connector })

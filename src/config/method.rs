@@ -1,11 +1,8 @@
 //! Reads what only one method of logging in needs.
 
-use std::rc::Rc;
-
 use super::form;
-use super::raw::{Fault, Field, Object, did_you_mean, one_of};
-use super::{Method, MiniProgramPage, MiniProgramVersion, PhoneNumber, Push, PushMode, Scope};
-use crate::secret::Secret;
+use super::raw::{Fault, Object, did_you_mean, one_of};
+use super::{Method, MiniProgramPage, MiniProgramVersion, PhoneNumber, Scope};
 
 /// Every method, and the keys that only it has.
 const METHODS: [(&str, &[&str]); 7] = [
@@ -15,11 +12,11 @@ const METHODS: [(&str, &[&str]); 7] = [
     ("mini_program", &["phone_number"]),
     ("mini_program_qr", &["page", "version", "phone_number"]),
     ("app_to_mini_program", &["original_id", "page", "version", "phone_number"]),
-    ("official_account_qr", &["push", "confirm", "welcome", "message_server"]),
+    ("official_account_qr", &["confirm", "welcome"]),
 ];
 
 /// The method of a connector. Keys that all connectors have are `common`.
-pub(super) fn method(place: &Object, common: &[&str]) -> Option<Method> {
+pub(super) fn method(place: &Object, common: &[&str], has_message_server: Option<bool>) -> Option<Method> {
     let names = METHODS.map(|(name, _)| name);
     let field = place.required("type", &one_of(&names))?;
     let name = field.text()?;
@@ -50,7 +47,7 @@ pub(super) fn method(place: &Object, common: &[&str]) -> Option<Method> {
             let (page, phone_number) = (page(place), phone_number(place, PhoneNumber::Optional));
             Method::AppToMiniProgram { original_id: original_id?, page: page?, phone_number: phone_number? }
         }
-        _ => Method::OfficialAccountQr(Rc::new(push(place)?)),
+        _ => official_account_qr(place, has_message_server)?,
     })
 }
 
@@ -72,36 +69,7 @@ fn page(place: &Object) -> Option<MiniProgramPage> {
     Some(MiniProgramPage { path: path?, version: version? })
 }
 
-fn push(place: &Object) -> Option<Push> {
-    let settings = place.required("push", "how WeChat's message push is secured: {\"token\", \"encoding_aes_keys\"}")?.object()?;
-    settings.only(&["token", "encoding_aes_keys", "mode", "accept_forgeable_messages"]);
-    let token = settings
-        .required("token", "the Token of the message push, as in WeChat's console: {\"env\": \"NAME\"}")
-        .and_then(|field| read_secret(&field, form::push_token));
-    let mode = settings.choice_or(
-        "mode",
-        PushMode::Safe,
-        &[("safe", PushMode::Safe), ("compatible", PushMode::Compatible), ("plain", PushMode::Plain)],
-    );
-    let accept = settings.flag_or("accept_forgeable_messages", false);
-    match (mode, accept) {
-        (Some(PushMode::Plain), Some(false)) => settings.report_at(
-            "mode",
-            Fault::new("in plain mode nothing proves who wrote a message: whoever sees one signed address can log in as anybody")
-                .hint("choose safe mode here and in WeChat's console, or write \"accept_forgeable_messages\": true"),
-        ),
-        (Some(PushMode::Safe | PushMode::Compatible), Some(true)) => {
-            settings.report_at("accept_forgeable_messages", Fault::new("only plain mode has forgeable messages").hint("leave it out"))
-        }
-        _ => {}
-    }
-    let keys = match (mode, settings.find("encoding_aes_keys")) {
-        (Some(PushMode::Plain), None) => Some(vec![]),
-        _ => settings
-            .list("encoding_aes_keys", "the EncodingAESKey of WeChat's console, and while it changes the one before")
-            .and_then(|list| list.iter().map(|field| read_secret(field, form::encoding_aes_key)).collect()),
-    };
-    let has_message_server = place.flag_or("message_server", false);
+fn official_account_qr(place: &Object, has_message_server: Option<bool>) -> Option<Method> {
     let is_confirmed = place.flag_or("confirm", has_message_server == Some(false));
     let welcome = place.find("welcome").map(|field| field.parse(form::welcome));
     if has_message_server == Some(true) {
@@ -113,21 +81,9 @@ fn push(place: &Object) -> Option<Push> {
             field.report(Fault::new(message).hint("leave it out"));
         }
     }
-    Some(Push {
-        token: token?,
-        keys: keys?,
-        mode: mode?,
-        is_confirmed: is_confirmed?,
-        welcome: match welcome {
-            Some(text) => Some(text?),
-            None => None,
-        },
-        has_message_server: has_message_server?,
-    })
-}
-
-fn read_secret(field: &Field, form: impl FnOnce(&str) -> Result<(), Fault>) -> Option<Secret> {
-    let value = field.secret()?;
-    form(&value).map_err(|fault| field.report(fault)).ok()?;
-    Some(Secret::new(value))
+    let welcome = match welcome {
+        Some(text) => Some(text?),
+        None => None,
+    };
+    Some(Method::OfficialAccountQr { is_confirmed: is_confirmed?, welcome })
 }

@@ -6,6 +6,7 @@
 mod compile;
 mod form;
 mod method;
+mod push;
 mod raw;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -142,6 +143,8 @@ pub struct Connector {
     pub platform: String,
     /// The method and what only it needs.
     pub method: Method,
+    /// WeChat's message push for that app, where it comes to this connector.
+    pub push: Option<Rc<Push>>,
 }
 
 /// The method of a connector, and what only it needs.
@@ -181,7 +184,13 @@ pub enum Method {
         phone_number: PhoneNumber,
     },
     /// PC scan of an official account's code.
-    OfficialAccountQr(Rc<Push>),
+    OfficialAccountQr {
+        /// Whether a scan has to be confirmed by a link that opens in WeChat: a scan alone can be begged for by a picture
+        /// of somebody else's code.
+        is_confirmed: bool,
+        /// What a person who scans reads in the account's chat.
+        welcome: Option<String>,
+    },
 }
 
 /// Whether a login takes the phone number that WeChat may deliver with it.
@@ -226,7 +235,7 @@ impl MiniProgramVersion {
     }
 }
 
-/// What an official account's message push is for us.
+/// How WeChat's messages to an app's server come to us.
 pub struct Push {
     /// Signs every push.
     pub token: Secret,
@@ -234,11 +243,6 @@ pub struct Push {
     pub keys: Vec<Secret>,
     /// What is read of a push.
     pub mode: PushMode,
-    /// Whether a scan has to be confirmed by a link that opens in WeChat: a scan alone can be begged for by a picture of
-    /// somebody else's code.
-    pub is_confirmed: bool,
-    /// What a person who scans reads in the account's chat.
-    pub welcome: Option<String>,
     /// Whether every message goes on to the route that Envoy has for it, and the reply comes from there.
     pub has_message_server: bool,
 }
@@ -262,7 +266,7 @@ impl Method {
 
     /// Whether a browser shows a code, and collects the login once a phone has confirmed it.
     pub fn is_scan(&self) -> bool {
-        matches!(self, Self::MiniProgramQr { .. } | Self::OfficialAccountQr(_))
+        matches!(self, Self::MiniProgramQr { .. } | Self::OfficialAccountQr { .. })
     }
 
     /// Its name towards the resolver.
@@ -274,7 +278,7 @@ impl Method {
             Self::MiniProgram { .. } => LoginMethod::MiniProgram,
             Self::MiniProgramQr { .. } => LoginMethod::MiniProgramQr,
             Self::AppToMiniProgram { .. } => LoginMethod::AppToMiniProgram,
-            Self::OfficialAccountQr(_) => LoginMethod::OfficialAccountQr,
+            Self::OfficialAccountQr { .. } => LoginMethod::OfficialAccountQr,
         }
     }
 }

@@ -116,6 +116,7 @@ pub(crate) mod tests {
             app_secret: Secret::new("s&cret"),
             platform: "main".into(),
             method: Method::WebsiteQr { embed: true },
+            push: None,
         };
         (api, connector)
     }

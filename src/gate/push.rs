@@ -1,4 +1,5 @@
-//! WeChat's message push: somebody has scanned an official account's code, or has withdrawn their consent.
+//! WeChat's message push: somebody has scanned an official account's code, or has withdrawn their consent to an app of
+//! any kind.
 //!
 //! Guards first, and the address' signature among them: nothing of a body is looked at before. WeChat waits five seconds
 //! and then sends the same again, so whatever could not be stored within four is answered 503, and the next delivery brings
@@ -34,8 +35,8 @@ const TAKEN: &str = "这个二维码已被其他微信扫描，请在登录页�
 
 /// `GET, POST /push/{connector}`.
 pub(super) fn answer(answers: Answers<'_>, application: &Rc<Application>, id: &[u8], moment: Moment) -> Step {
-    let connector = application.connector(id).cloned();
-    let Some((connector, push)) = connector.and_then(|connector| push_of(&connector).cloned().map(|push| (connector, push))) else {
+    let connector = application.connector(id);
+    let Some((connector, push)) = connector.and_then(|connector| Some((Rc::clone(connector), Rc::clone(connector.push.as_ref()?)))) else {
         return answers.failure(LoginError::UnknownConnector.into());
     };
     let request = answers.request;
@@ -74,11 +75,9 @@ pub(super) fn answer(answers: Answers<'_>, application: &Rc<Application>, id: &[
     })
 }
 
-fn push_of(connector: &Connector) -> Option<&Rc<Push>> {
-    match &connector.method {
-        Method::OfficialAccountQr(push) => Some(push),
-        _ => None,
-    }
+/// Whether people log in by scanning codes of that connector's account.
+fn has_codes(connector: &Connector) -> bool {
+    matches!(connector.method, Method::OfficialAccountQr { .. })
 }
 
 /// Whether the body comes in an encoding: WeChat uses none, and a small one may unpack to anything.
@@ -144,7 +143,11 @@ impl Delivery {
 
     async fn handle(&self, calls: &Calls, message: &Message) -> Result<Handled, (&'static str, Failure)> {
         use message_push::Event::{Other, Scanned, Withdrawn};
-        let event = message.event();
+        let event = match message.event() {
+            // No code of that connector's was scanned: it has none.
+            Scanned { .. } if !has_codes(&self.connector) => Other,
+            event => event,
+        };
         let kind = match &event {
             Scanned { is_new: true, .. } => "follow",
             Scanned { is_new: false, .. } => "scan",
@@ -157,12 +160,13 @@ impl Delivery {
         }
         let handled = match event {
             Scanned { openid, ticket, .. } => self.scanned(calls, kind, openid, ticket).await,
+            // Each app has an address, a token and keys of its own. Who has those of one ends no consent to another.
+            Withdrawn { app_id, .. } if app_id != self.connector.app_id => Ok(Handled::silently(kind, "ignored")),
             Withdrawn { app_id, openid, unionid, reason, at } => {
                 // What has not happened yet must not end sessions that are still to come.
                 let at = at.min(calls.now());
-                let withdrawn =
-                    |pools, platform| WithdrawAuthorization { pools, platform, app_id: app_id.clone(), openid, unionid, reason, at };
-                self.withdrawn(calls, kind, &app_id, withdrawn).await
+                let (pools, platform) = (self.pools(), self.connector.platform.clone());
+                self.withdrawn(calls, kind, &WithdrawAuthorization { pools, platform, app_id, openid, unionid, reason, at }).await
             }
             Other => Ok(Handled::silently("other", "ignored")),
         };
@@ -182,7 +186,7 @@ impl Delivery {
             let request = ConfirmTicket { identity: identity.clone(), client_address: None };
             resolver::ask(calls, resolver::confirm_ticket(service, &ticket, &request)).await
         };
-        let welcome = || self.push.welcome.clone();
+        let welcome = || self.welcome().cloned();
         Ok(match resolver::read_scan(result)? {
             None => Handled { kind, result: "over", text: Some(OVER.into()) },
             Some(ScanAnswer::Taken) => Handled { kind, result: "taken", text: Some(TAKEN.into()) },
@@ -216,14 +220,21 @@ impl Delivery {
     fn must_be_confirmed(&self) -> bool {
         let connectors = self.visitor.gate.config().applications.iter().flat_map(|application| &application.connectors);
         let of_this_app = connectors.filter(|connector| connector.app_id == self.connector.app_id);
-        of_this_app.filter_map(|connector| push_of(connector)).any(|push| push.is_confirmed)
+        of_this_app.map(|connector| &connector.method).any(|method| matches!(method, Method::OfficialAccountQr { is_confirmed: true, .. }))
+    }
+
+    fn welcome(&self) -> Option<&String> {
+        match &self.connector.method {
+            Method::OfficialAccountQr { welcome, .. } => welcome.as_ref(),
+            _ => None,
+        }
     }
 
     /// Where the ticket's person would be logged in.
     fn target(&self, scanned: &Ticket) -> Option<(&Rc<Application>, &Rc<Connector>)> {
         let application = self.visitor.gate.config().applications.iter().find(|application| application.id == scanned.application)?;
         let connector = application.connector(scanned.connector.as_bytes())?;
-        (connector.app_id == self.connector.app_id && push_of(connector).is_some()).then_some((application, connector))
+        (connector.app_id == self.connector.app_id && has_codes(connector)).then_some((application, connector))
     }
 
     /// The welcome, and the link to confirm: it names the site that would be logged in to.
@@ -242,31 +253,25 @@ impl Delivery {
         let link = format!(
             "您正在登录 {name}（{host}）。\n<a href=\"{origin}{prefix}/scan/{id}/confirm?confirm={sealed}\">点此确认 · Tap to confirm</a>\n如果不是您本人的操作，请忽略此消息。\nIf this was not you, ignore this message."
         );
-        let welcome = self.push.welcome.as_ref().map(|welcome| format!("{welcome}\n\n{link}"));
+        let welcome = self.welcome().map(|welcome| format!("{welcome}\n\n{link}"));
         Ok(welcome.filter(|text| text.len() <= MAX_TEXT_BYTES).unwrap_or(link))
     }
 
-    /// A person's consent is over: in every pool where somebody may have logged in by that app.
-    async fn withdrawn(
-        &self,
-        calls: &Calls,
-        kind: &'static str,
-        app_id: &str,
-        request: impl FnOnce(Vec<String>, String) -> WithdrawAuthorization,
-    ) -> Result<Handled, Failure> {
-        let config = self.visitor.gate.config();
-        let mut platform = None;
+    /// Where somebody may have logged in by this app.
+    fn pools(&self) -> Vec<String> {
         let mut pools: Vec<String> = Vec::new();
-        for application in &config.applications {
-            let Some(connector) = application.connectors.iter().find(|connector| connector.app_id == app_id) else { continue };
-            platform = Some(connector.platform.clone());
-            if !pools.contains(&application.pool) {
+        for application in &self.visitor.gate.config().applications {
+            let has_app = application.connectors.iter().any(|connector| connector.app_id == self.connector.app_id);
+            if has_app && !pools.contains(&application.pool) {
                 pools.push(application.pool.clone());
             }
         }
-        let Some(platform) = platform else { return Ok(Handled::silently(kind, "ignored")) };
-        let request = request(pools, platform);
-        let result = resolver::ask(calls, resolver::withdraw_authorization(&config.resolver, &request)).await;
+        pools
+    }
+
+    /// A person's consent is over.
+    async fn withdrawn(&self, calls: &Calls, kind: &'static str, request: &WithdrawAuthorization) -> Result<Handled, Failure> {
+        let result = resolver::ask(calls, resolver::withdraw_authorization(&self.visitor.gate.config().resolver, request)).await;
         resolver::read_revoked(result)?;
         Ok(Handled::silently(kind, "withdrawn"))
     }

@@ -54,7 +54,7 @@ fn needs_server_token(method: &Method) -> bool {
     match method {
         Method::WebsiteQr { .. } | Method::OfficialAccountWeb { .. } | Method::MobileApp => false,
         Method::MiniProgram { phone_number } => *phone_number != PhoneNumber::Off,
-        Method::MiniProgramQr { .. } | Method::AppToMiniProgram { .. } | Method::OfficialAccountQr(_) => true,
+        Method::MiniProgramQr { .. } | Method::AppToMiniProgram { .. } | Method::OfficialAccountQr { .. } => true,
     }
 }
 

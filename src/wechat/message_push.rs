@@ -1,5 +1,5 @@
-//! Message push: what WeChat sends to an official account's server when somebody follows, scans or writes, and what it
-//! takes for an answer (WeChat documents, "Message push", "Receive event pushes", "Passive reply").
+//! Message push: what WeChat sends to an app's server when somebody follows, scans, writes or withdraws their consent, and
+//! what it takes for an answer (WeChat documents, "Message push", "Receive event pushes", "Passive reply").
 //!
 //! Every push is signed in its address. In safe mode a second signature covers the message, which is encrypted; in
 //! compatible mode the same message stands in clear beside it, where anybody may have changed it: that is never read. In
@@ -116,7 +116,7 @@ pub enum Event {
     },
     /// A person's consent to an app is over.
     Withdrawn {
-        /// Which app: not always the one whose server is told.
+        /// Which app.
         app_id: String,
         /// Who, in that app.
         openid: String,

@@ -339,7 +339,7 @@ async fn a_program_logs_out_with_its_token_alone() {
 }
 
 /// Each connection may meet another worker.
-async fn all_workers_refuse(stack: &Stack, visitor: &Visitor) {
+pub(crate) async fn all_workers_refuse(stack: &Stack, visitor: &Visitor) {
     for envoy in &stack.envoys {
         let visitor = visitor.via(envoy.address);
         eventually(BOUND, "every worker refuses an ended session", async || {

@@ -22,7 +22,8 @@ pub(super) fn other_methods() -> Value {
 
 #[test]
 fn every_method_has_its_keys_and_their_defaults() {
-    let method = |config: &Value, id: &str| compiled(config).applications[0].connector(id.as_bytes()).unwrap().method.clone();
+    let connector = |config: &Value, id: &str| Rc::clone(compiled(config).applications[0].connector(id.as_bytes()).unwrap());
+    let method = |config: &Value, id: &str| connector(config, id).method.clone();
     let config = other_methods();
     assert!(matches!(method(&config, "pc"), Method::WebsiteQr { embed: true }));
     assert!(matches!(method(&config, "app"), Method::MobileApp));
@@ -31,32 +32,88 @@ fn every_method_has_its_keys_and_their_defaults() {
     assert!(matches!(method(&config, "scan"), Method::MiniProgramQr { page: found, phone_number: PhoneNumber::Off } if found == page));
     let Method::AppToMiniProgram { original_id, page: found, phone_number } = method(&config, "launch") else { panic!("another method") };
     assert_eq!((original_id.as_str(), found, phone_number), ("gh_0123456789ab", page, PhoneNumber::Optional));
-    let Method::OfficialAccountQr(push) = method(&config, "follow") else { panic!("another method") };
-    assert_eq!((push.mode, push.keys.len(), push.token.expose()), (PushMode::Safe, 1, "pushToken42"));
-    assert_eq!((push.is_confirmed, push.welcome.as_deref(), push.has_message_server), (true, None, false));
+    assert!(matches!(method(&config, "follow"), Method::OfficialAccountQr { is_confirmed: true, welcome: None }));
+    let push = |config: &Value, id: &str| connector(config, id).push.clone();
+    let follow = push(&config, "follow").unwrap();
+    assert_eq!((follow.mode, follow.keys.len(), follow.token.expose()), (PushMode::Safe, 1, "pushToken42"));
+    assert!(!follow.has_message_server);
+    for id in ["pc", "in-wechat", "app", "mini", "scan", "launch"] {
+        assert!(push(&config, id).is_none(), "{id}");
+    }
 
     let mut config = other_methods();
     config["connectors"][0]["embed"] = json!(false);
     config["connectors"][4]["version"] = json!("trial");
     config["connectors"][4]["phone_number"] = json!("required");
-    config["connectors"][6]["push"]["encoding_aes_keys"] = json!([{"env": "WX_PUSH_KEY"}, {"env": "WX_PUSH_KEY_OLD"}]);
-    config["connectors"][6]["push"]["mode"] = json!("compatible");
     config["connectors"][6]["message_server"] = json!(true);
     assert!(matches!(method(&config, "pc"), Method::WebsiteQr { embed: false }));
     let Method::MiniProgramQr { page, phone_number } = method(&config, "scan") else { panic!("another method") };
     assert_eq!((page.version.label(), phone_number), ("trial", PhoneNumber::Required));
-    let Method::OfficialAccountQr(push) = method(&config, "follow") else { panic!("another method") };
-    assert_eq!((push.mode, push.keys.len(), push.has_message_server), (PushMode::Compatible, 2, true));
-    assert!(!push.is_confirmed, "beside a message server no link to confirm can be sent, so that is the default then");
+    let Method::OfficialAccountQr { is_confirmed, .. } = method(&config, "follow") else { panic!("another method") };
+    assert!(!is_confirmed, "beside a message server no link to confirm can be sent, so that is the default then");
     config["connectors"][6]["message_server"] = json!(false);
     config["connectors"][6]["confirm"] = json!(false);
     config["connectors"][6]["welcome"] = json!("欢迎\nWelcome");
-    let Method::OfficialAccountQr(push) = method(&config, "follow") else { panic!("another method") };
-    assert_eq!((push.is_confirmed, push.welcome.as_deref()), (false, Some("欢迎\nWelcome")));
-    let mut plain = other_methods();
-    plain["connectors"][6]["push"] = json!({"token": {"env": "WX_PUSH_TOKEN"}, "mode": "plain", "accept_forgeable_messages": true});
-    let Method::OfficialAccountQr(push) = method(&plain, "follow") else { panic!("another method") };
-    assert_eq!((push.mode, push.keys.len()), (PushMode::Plain, 0));
+    let Method::OfficialAccountQr { is_confirmed, welcome } = method(&config, "follow") else { panic!("another method") };
+    assert_eq!((is_confirmed, welcome.as_deref()), (false, Some("欢迎\nWelcome")));
+}
+
+#[test]
+fn an_app_of_every_kind_may_have_a_message_push() {
+    for (index, id) in ["pc", "in-wechat", "app", "mini", "scan", "launch", "follow"].into_iter().enumerate() {
+        let push = |push: Value, has_message_server: bool| {
+            let config = with(other_methods(), &format!("/connectors/{index}/push"), push);
+            let config = with(config, &format!("/connectors/{index}/message_server"), json!(has_message_server));
+            compiled(&config).applications[0].connector(id.as_bytes()).unwrap().push.clone().unwrap()
+        };
+        let usual = push(json!({"token": {"env": "WX_PUSH_TOKEN"}, "encoding_aes_keys": [{"env": "WX_PUSH_KEY"}]}), false);
+        assert_eq!((usual.mode, usual.keys.len(), usual.has_message_server), (PushMode::Safe, 1, false), "{id}");
+        let keys = json!([{"env": "WX_PUSH_KEY"}, {"env": "WX_PUSH_KEY_OLD"}]);
+        let other = push(json!({"token": {"env": "WX_PUSH_TOKEN"}, "encoding_aes_keys": keys, "mode": "compatible"}), true);
+        assert_eq!((other.mode, other.keys.len(), other.has_message_server), (PushMode::Compatible, 2, true), "{id}");
+        let plain = push(json!({"token": {"env": "WX_PUSH_TOKEN"}, "mode": "plain", "accept_forgeable_messages": true}), false);
+        assert_eq!((plain.mode, plain.keys.len()), (PushMode::Plain, 0), "{id}");
+    }
+}
+
+/// What anybody could do with a forged message depends on what the messages are for.
+#[test]
+fn a_push_of_every_kind_is_checked_where_it_stands() {
+    let push = || json!({"token": {"env": "WX_PUSH_TOKEN"}, "encoding_aes_keys": [{"env": "WX_PUSH_KEY"}]});
+    let pushed = |pointer: &str, value: Value| with(with(other_methods(), "/connectors/3/push", push()), pointer, value);
+    let plain = json!({"token": {"env": "WX_PUSH_TOKEN"}, "mode": "plain"});
+    let server = "without `push` there is no message that could go on to a message server (add `push`, or leave it out)";
+    each_is_refused([
+        (
+            with(other_methods(), "/connectors/0/push", plain.clone()),
+            "$.connectors[0].push.mode",
+            "whoever sees one signed address can end anybody's sessions, and clear their profile (choose safe mode here",
+        ),
+        (
+            with(other_methods(), "/connectors/6/push", plain),
+            "$.connectors[6].push.mode",
+            "whoever sees one signed address can log in as anybody, and end anybody's sessions (choose safe mode here",
+        ),
+        (with(other_methods(), "/connectors/2/message_server", json!(true)), "$.connectors[2].message_server", server),
+        (with(other_methods(), "/connectors/2/message_server", json!(false)), "$.connectors[2].message_server", server),
+        (with(other_methods(), "/connectors/2/push", json!("safe")), "$.connectors[2].push", "expected an object, found text"),
+        (pushed("/connectors/3/push/token", json!({"inline": "a-b"})), "$.connectors[3].push.token", "3 to 32 letters and digits"),
+        (pushed("/connectors/3/push/encoding_aes_keys", json!([])), "$.connectors[3].push.encoding_aes_keys", "the list is empty"),
+        (pushed("/connectors/3/message_server", json!("yes")), "$.connectors[3].message_server", "expected true or false, found text"),
+        (
+            pushed("/connectors/3/confirm", json!(false)),
+            "$.connectors[3].confirm",
+            "mini_program has no `confirm` (only official_account_qr has it: leave it out)",
+        ),
+        (
+            pushed("/connectors/3/welcome", json!("Hello")),
+            "$.connectors[3].welcome",
+            "mini_program has no `welcome` (only official_account_qr has it: leave it out)",
+        ),
+    ]);
+    let both = with(pushed("/connectors/3/push/mode", json!("none")), "/connectors/3/app_id", json!("wx0000000000000003"));
+    let told: Vec<_> = problems(&both).into_iter().map(|problem| problem.path).collect();
+    assert_eq!(told, ["$.connectors[3].push.mode", "$.connectors[3].app_id"], "one hides no other");
 }
 
 #[test]

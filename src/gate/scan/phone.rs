@@ -28,7 +28,7 @@ use crate::step::{Event, Reply, ScanStep, Step, Verdict};
 
 /// `GET /scan/{connector}/confirm`: the question, for a link that opens in WeChat. It changes nothing.
 pub(super) fn ask(answers: Answers<'_>, application: &Rc<Application>, connector: Rc<Connector>, moment: Moment) -> Step {
-    if !matches!(connector.method, Method::OfficialAccountQr(_)) {
+    if !matches!(connector.method, Method::OfficialAccountQr { .. }) {
         return answers.failure(LoginError::MethodNotAllowed.into());
     }
     let confirm = match query_parameter(answers.request.path().unwrap_or_default(), "confirm") {
@@ -45,7 +45,7 @@ pub(super) fn ask(answers: Answers<'_>, application: &Rc<Application>, connector
 
 /// `POST /scan/{connector}/confirm`: JSON of a mini program, or the form of our own page.
 pub(super) fn answer(answers: Answers<'_>, application: &Rc<Application>, connector: Rc<Connector>, moment: Moment) -> Step {
-    let is_page = matches!(connector.method, Method::OfficialAccountQr(_));
+    let is_page = matches!(connector.method, Method::OfficialAccountQr { .. });
     let encoding = match Encoding::of(answers.request) {
         Some(Encoding::Form) if is_page => Encoding::Form,
         // What no page of another site can send unasked.

@@ -100,7 +100,7 @@ impl Start<'_> {
             return Err(Failure::new(LoginError::ResolverRejected, "the ticket's name is not what was agreed"));
         }
         let text = match connector.method {
-            Method::OfficialAccountQr(_) => {
+            Method::OfficialAccountQr { .. } => {
                 let call = |token: &str| official_account_qr::code_call(config, &ticket, LIFETIME, token);
                 let reply = server_tokens::send(calls, &visitor.gate, connector, call).await?;
                 Some(official_account_qr::read_code(reply)?)

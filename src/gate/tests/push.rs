@@ -1,6 +1,7 @@
 //! WeChat's message push, on virtual time: what comes is WeChat's or is refused, and what is WeChat's has one effect.
 
 mod message_server;
+mod other_apps;
 mod refusals;
 mod scans;
 
@@ -75,10 +76,15 @@ struct Post {
 impl Post {
     /// In safe mode, under this key, signed at this time.
     fn sealed(message: &str, key: &str, at: u64) -> Self {
-        let encrypted = enciphered(key, message, APP);
+        Self::about(APP, PATH, message, key, at)
+    }
+
+    /// The same about another app, to this address.
+    fn about(app_id: &str, path: &str, message: &str, key: &str, at: u64) -> Self {
+        let encrypted = enciphered(key, message, app_id);
         let at = at.to_string();
         let (address, message) = (signed(&[TOKEN, &at, "n1"]), signed(&[TOKEN, &at, "n1", &encrypted]));
-        let path = format!("{PATH}?signature={address}&timestamp={at}&nonce=n1&openid=o1&encrypt_type=aes&msg_signature={message}");
+        let path = format!("{path}?signature={address}&timestamp={at}&nonce=n1&openid=o1&encrypt_type=aes&msg_signature={message}");
         let body = format!("<xml><ToUserName><![CDATA[gh_1]]></ToUserName><Encrypt><![CDATA[{encrypted}]]></Encrypt></xml>");
         Self { path, body: body.into_bytes(), method: "POST" }
     }
@@ -130,8 +136,12 @@ fn is_success(verdict: Verdict) -> bool {
 }
 
 fn results(world: &World) -> Vec<(&'static str, &'static str)> {
+    results_at(world, "follow")
+}
+
+fn results_at(world: &World, id: &str) -> Vec<(&'static str, &'static str)> {
     let pushed = |event: &Event| match event {
-        Event::Pushed { connector, kind, result } if connector == "follow" => Some((*kind, *result)),
+        Event::Pushed { connector, kind, result } if connector == id => Some((*kind, *result)),
         _ => None,
     };
     world.events.iter().filter_map(pushed).collect()
@@ -291,18 +301,12 @@ fn plain_messages_are_read_where_the_operator_accepts_that_anybody_may_have_writ
     assert!(is_success(old.send(&mut world)) && world.calls.is_empty());
 }
 
+fn withdrawal(event: &str, app_id: &str, time: &str) -> String {
+    message(&[("FromUserName", "wechat"), ("Event", event), ("OpenID", "o7"), ("AppID", app_id), ("UnionID", "u7"), ("CreateTime", time)])
+}
+
 #[test]
 fn a_withdrawn_consent_ends_in_every_pool_of_that_app_and_in_no_other() {
-    let withdrawal = |event: &str, app_id: &str, time: &str| {
-        message(&[
-            ("FromUserName", "wechat"),
-            ("Event", event),
-            ("OpenID", "o7"),
-            ("AppID", app_id),
-            ("UnionID", "u7"),
-            ("CreateTime", time),
-        ])
-    };
     for (event, reason) in [("user_authorization_revoke", "revoked"), ("user_authorization_cancellation", "cancelled")] {
         let mut world = confirming();
         assert!(is_success(now(&withdrawal(event, APP, "999990")).send(&mut world)));
@@ -311,12 +315,8 @@ fn a_withdrawn_consent_ends_in_every_pool_of_that_app_and_in_no_other() {
         assert_eq!(results(&world), [("withdrawal", "withdrawn")]);
     }
     let mut world = confirming();
-    assert!(is_success(now(&withdrawal("user_authorization_revoke", "wx0000000000000001", "2000000")).send(&mut world)));
-    let stored = sent(&world, "authorizations.withdraw");
-    assert_eq!((&stored["pools"], &stored["at"]), (&json!(["default"]), &json!(1_000_000)), "another app's, and nothing of the future");
-    let mut world = confirming();
-    assert!(is_success(now(&withdrawal("user_authorization_revoke", "wx00000000000000ff", "999990")).send(&mut world)));
-    assert!(world.calls.is_empty(), "an app that is not configured");
+    assert!(is_success(now(&withdrawal("user_authorization_revoke", APP, "2000000")).send(&mut world)));
+    assert_eq!(sent(&world, "authorizations.withdraw")["at"], 1_000_000, "nothing of the future ends");
     let mut world = confirming();
     world.accounts.insert("authorizations.withdraw", Ok(HttpReply { status: 500, body: vec![] }));
     assert_eq!(reply(now(&withdrawal("user_authorization_revoke", APP, "999990")).send(&mut world)).status, 503);

@@ -9,14 +9,7 @@ const KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 const TICKET: &str = "Zm9vYmFyYmF6cXV4MTIzNA";
 
 fn push(mode: PushMode, token: &str, keys: &[&str]) -> Push {
-    Push {
-        token: Secret::new(token),
-        keys: keys.iter().map(|key| Secret::new(*key)).collect(),
-        mode,
-        is_confirmed: true,
-        welcome: None,
-        has_message_server: false,
-    }
+    Push { token: Secret::new(token), keys: keys.iter().map(|key| Secret::new(*key)).collect(), mode, has_message_server: false }
 }
 
 fn address(timestamp: &str, nonce: &str, signature: &str, message_signature: &str) -> Address {

@@ -69,7 +69,7 @@ async fn with_a_message_server_every_message_arrives_there_as_it_was_sent() {
 }
 
 /// The message server saw each attempt once, address and body byte for byte.
-fn arrived(stack: &Stack, delivery: &Delivery) {
+pub(super) fn arrived(stack: &Stack, delivery: &Delivery) {
     let seen = stack.app.seen();
     let last = &seen[seen.len() - delivery.attempts.len()..];
     for (attempt, seen) in delivery.attempts.iter().zip(last) {

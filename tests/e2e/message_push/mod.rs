@@ -1,9 +1,10 @@
-//! `official_account_qr`, WeChat's side: a push moves the ticket that its person has scanned, once, whatever WeChat repeats, and
-//! nobody else's push does anything. With a message server of the operator's own, everything of WeChat's arrives there as it was sent.
+//! WeChat's message push. At `official_account_qr` a push moves the ticket that its person has scanned, once, whatever WeChat
+//! repeats, and nobody else's push does anything. Apps of every kind tell who withdraws their consent. With a message server of the operator's own, everything of WeChat's arrives there as it was sent.
 
 mod forgeries;
 mod message_server;
 mod modes;
+mod other_apps;
 mod repetitions;
 mod scans;
 
