@@ -264,7 +264,8 @@ pub enum RedeemAnswer {
 /// WeChat says that a person has withdrawn their consent, or that their WeChat account is gone.
 ///
 /// `POST /v1/authorizations/withdraw`, answered 204, also where nobody is known by it: every session of the accounts that
-/// began up to then ends, and what WeChat had told of the person (name, picture) is erased.
+/// began up to then ends, what WeChat had told of the person (name, picture) is erased, and tickets that the person had
+/// confirmed in this app, and nobody has redeemed, are cancelled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct WithdrawAuthorization {

@@ -160,6 +160,16 @@ impl Held {
         })
     }
 
+    /// What it becomes when a person withdraws at this time what they agreed to in that app; `None` where they have confirmed
+    /// nothing by it, or only later, or where it was redeemed before.
+    pub fn withdraw(&self, app_id: &str, openid: &str, at: u64) -> Option<Box<Self>> {
+        let agreed = self.identity.as_ref().filter(|identity| identity.app_id == app_id && identity.openid == openid);
+        // When it was confirmed is not kept, but that it was not before this.
+        let confirmed_from = self.expires_at.saturating_sub(COLLECT_SECONDS);
+        let is_over = self.state == TicketState::Confirmed && agreed.is_some() && confirmed_from <= at;
+        is_over.then(|| Box::new(Self { state: TicketState::Cancelled, profile: None, identity: None, ..self.clone() }))
+    }
+
     /// As others may see it.
     pub fn to_ticket(&self) -> Ticket {
         let CreateTicket { purpose, application, connector, app_id, number, client, client_address, .. } = self.made.clone();

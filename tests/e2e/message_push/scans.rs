@@ -7,7 +7,7 @@ use wxgate_tests::scan::ACCOUNT;
 use wxgate_tests::wechat_sim::Verdict;
 use wxgate_tests::{Stack, eventually, now};
 
-use super::{collect, scan, ticket};
+use super::{collect, scan, state, ticket};
 
 #[tokio::test]
 async fn without_confirmation_a_scan_is_a_login_of_the_person_whom_the_platform_knows() {
@@ -38,6 +38,21 @@ async fn the_first_who_scans_has_it_and_the_next_is_told() {
     assert!(over.reply_text().is_some_and(|text| text.contains("已失效")), "{over:?}");
     let campaign = scan(&stack, "spring-sale", "xiaohong").await;
     assert_eq!(campaign.attempts[0].body, "success");
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn who_withdraws_their_consent_before_the_browser_collects_is_not_logged_in_there() {
+    let stack = Stack::builder().official_account_qr(json!({"confirm": false})).start().await;
+    stack.wechat.set_push(ACCOUNT, Some(stack.console())).unwrap();
+    let (withdrawn, another) = (ticket(&stack).await, ticket(&stack).await);
+    scan(&stack, &withdrawn, "xiaoming").await;
+    scan(&stack, &another, "xiaohong").await;
+    assert_eq!(state(&stack, &withdrawn).await, "confirmed");
+    let delivery = stack.wechat.revoke_authorization(ACCOUNT, "xiaoming", "301").await.unwrap().unwrap();
+    assert_eq!((delivery.attempts.len(), delivery.attempts[0].body.as_str()), (1, "success"));
+    assert_eq!(state(&stack, &withdrawn).await, "cancelled");
+    assert_eq!(collect(&stack, &another).await["openid"], stack.wechat.openid("xiaohong", ACCOUNT));
     stack.finish().await;
 }
 

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use futures_util::future::{join, try_join_all};
 use resolver_api::tickets::{
     COLLECT_SECONDS, CancelTicket, ConfirmTicket, CreateTicket, CreateTicketAnswer, RedeemAnswer, RedeemTicket, ScanAnswer, ScanTicket,
-    Ticket, TicketIdentity, TicketPurpose, TicketState,
+    Ticket, TicketIdentity, TicketPurpose, TicketState, WithdrawAuthorization, Withdrawal,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::withdrawals::withdraw;
 use super::{Check, checks};
 use crate::people::{fresh_name, fresh_session};
 use crate::server::{Answer, Ending, Result, Server};
@@ -49,6 +50,9 @@ pub(super) fn checks() -> Vec<Check> {
         only_the_verifier_and_the_application_redeem,
         of_twenty_who_redeem_at_once_one_gets_the_person,
         the_same_redemption_gets_the_same_answer,
+    ]);
+    checks.extend(checks!["Consent that is withdrawn":
+        what_was_confirmed_before_is_not_redeemed_after,
     ]);
     checks
 }
@@ -306,6 +310,33 @@ async fn the_same_redemption_gets_the_same_answer(server: &Server) -> Result<()>
     answer.expect(again == first, "the answer of the first time")?;
     let (answer, other) = made.redeem(server, &self::redeemer(server)).await?;
     answer.expect(other == RedeemAnswer::Used, "used, for another redemption was first")
+}
+
+async fn what_was_confirmed_before_is_not_redeemed_after(server: &Server) -> Result<()> {
+    let (here, there) = (somebody(), somebody());
+    let (withdrawn, newer, another) = (begin(server).await?, begin(server).await?, begin(server).await?);
+    withdrawn.done(server, "confirm", &confirm(&here)).await?;
+    let (_, confirmed) = newer.done(server, "confirm", &confirm(&there)).await?;
+    another.done(server, "confirm", &confirm(&somebody())).await?;
+    let confirmed_at = confirmed.expires_at.saturating_sub(COLLECT_SECONDS);
+    let by = |identity: &TicketIdentity, at| WithdrawAuthorization {
+        pools: vec![server.target.pool.clone()],
+        platform: "main".into(),
+        app_id: identity.app_id.clone(),
+        openid: identity.openid.clone(),
+        unionid: None,
+        reason: Withdrawal::Revoked,
+        at,
+    };
+    withdraw(server, &by(&here, confirmed_at)).await?;
+    withdraw(server, &by(&there, confirmed_at.saturating_sub(1))).await?;
+    withdrawn.is(server, TicketState::Cancelled).await?;
+    withdrawn.is_not_confirmed(server, TicketState::Cancelled).await?;
+    for (made, whose) in [(newer, "what was confirmed after the consent was withdrawn"), (another, "what somebody else has confirmed")] {
+        let (answer, came) = made.redeem(server, &redeemer(server)).await?;
+        answer.expect(matches!(came, RedeemAnswer::Redeemed { .. }), format!("redeemed: {whose}"))?;
+    }
+    Ok(())
 }
 
 /// A ticket that was made.

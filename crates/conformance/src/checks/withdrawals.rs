@@ -74,7 +74,7 @@ fn of(request: &LoginRequest, at: u64) -> WithdrawAuthorization {
     WithdrawAuthorization { pools: vec![pool], platform, app_id, openid, unionid: None, reason: Withdrawal::Revoked, at }
 }
 
-async fn withdraw(server: &Server, withdrawal: &WithdrawAuthorization) -> Result<()> {
+pub(super) async fn withdraw(server: &Server, withdrawal: &WithdrawAuthorization) -> Result<()> {
     let answer = server.post("/v1/authorizations/withdraw", withdrawal).await?;
     if answer.status() == 404 {
         let why = "the resolver ends nothing when consent is withdrawn: POST /v1/authorizations/withdraw is 404";

@@ -328,7 +328,7 @@ pub(super) async fn redeem<S: Store>(
 
 /// End what a WeChat person has withdrawn
 ///
-/// The sessions that began up to then end, and the profile is erased that WeChat told before, of the accounts that have the identity. 204 also where nobody has it, and when it was done before.
+/// The sessions that began up to then end, and the profile is erased that WeChat told before, of the accounts that have the identity; tickets that it has confirmed up to then, and nobody has redeemed, are cancelled. 204 also where nobody has it, and when it was done before.
 #[utoipa::path(
     post,
     path = "/v1/authorizations/withdraw",

@@ -50,8 +50,8 @@ pub trait TicketStore {
         now: Moment,
     ) -> impl Future<Output = Result<HashMap<TicketId, TicketState>, StoreError>> + Send;
 
-    /// Ends the sessions that began up to then, and erases what WeChat told, of the accounts that have the identity. Tells which accounts
-    /// that changed.
+    /// Ends the sessions that began up to then, and erases what WeChat told, of the accounts that have the identity, and cancels what it
+    /// has confirmed up to then and nobody has redeemed. Tells which accounts that changed.
     fn withdraw_authorization(
         &self,
         withdrawal: &WithdrawAuthorization,

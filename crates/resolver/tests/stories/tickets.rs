@@ -5,6 +5,7 @@ mod limits;
 mod races;
 mod refusals;
 mod showing;
+mod withdrawn;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -150,6 +150,32 @@ async fn redeem(
     Err(StoreError::Busy)
 }
 
+/// Cancels what a person has confirmed in an app of this pool and nobody has redeemed, for they agree to it no longer.
+pub(super) async fn withdraw(
+    connection: &mut Connection,
+    pool: &str,
+    withdrawal: &WithdrawAuthorization,
+    at: u64,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let WithdrawAuthorization { app_id, openid, .. } = withdrawal;
+    let rows: Vec<Row> =
+        sqlx::query("SELECT * FROM tickets WHERE pool = $1 AND app_id = $2 AND state = 'confirmed' AND expires_at > $3 ORDER BY id")
+            .bind(pool)
+            .bind(app_id)
+            .bind(to_sql(now.seconds()))
+            .fetch_all(&mut *connection)
+            .await?;
+    for row in &rows {
+        let held = read(row)?;
+        let Some(cancelled) = held.withdraw(app_id, openid, at) else { continue };
+        if update(connection, held.state, &cancelled).await? {
+            record(connection, Action::TicketCancelled, &cancelled, None, now).await?;
+        }
+    }
+    Ok(())
+}
+
 async fn create(connection: &mut Connection, held: &Held) -> Result<(), StoreError> {
     let made = &held.made;
     sqlx::query(

@@ -1,4 +1,5 @@
-//! Consent that a WeChat person has withdrawn: sessions end, and what WeChat told of them goes. The account stays theirs.
+//! Consent that a WeChat person has withdrawn: sessions end, what they confirmed and nobody collected yet begins none, and what
+//! WeChat told of them goes. The account stays theirs.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use resolver_api::tickets::WithdrawAuthorization;
 use serde_json::json;
 use sqlx::Row as _;
 
-use super::{Connection, Row, accounts, admin_identities, audit, parse_uuid, revocations};
+use super::{Connection, Row, accounts, admin_identities, audit, parse_uuid, revocations, tickets};
 use crate::account::Account;
 use crate::admin::identity::Identity;
 use crate::audit::{Action, Actor, By};
@@ -36,6 +37,7 @@ pub(super) async fn withdraw(
     let at = withdrawal.at.min(now.seconds().saturating_add(FURTHEST_AHEAD));
     let mut changed = Vec::new();
     for pool in &withdrawal.pools {
+        tickets::withdraw(connection, pool, withdrawal, at, now).await?;
         let (person, owners) = find(connection, pool, withdrawal).await?;
         for user in owners {
             let account = accounts::find(connection, user).await?.ok_or(StoreError::Unreadable("an identity of nobody"))?;
