@@ -1,12 +1,16 @@
 //! What an operator says, by flags and the environment, and what is made of it.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
-use sqlx::postgres::PgConnectOptions;
+use reqwest::Url;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use crate::admin::{Admins, AdminsError};
 use crate::delivery::DeliveryArgs;
@@ -36,7 +40,8 @@ pub struct Args {
     pub listen: SocketAddr,
 
     /// Where the data is: sqlite:PATH, where the file is made if there is none, or postgres://USER:PASSWORD@HOST/DATABASE
-    #[arg(long, env = "WXGATE_RESOLVER_DATABASE", value_name = "URL", default_value = "sqlite:wxgate.db")]
+    #[arg(long, env = "WXGATE_RESOLVER_DATABASE", hide_env_values = true, value_name = "URL", default_value = "sqlite:wxgate.db")]
+    #[arg(value_parser = DatabaseParser)]
     pub database: Database,
 
     /// A file with tokens, one a line
@@ -171,15 +176,67 @@ fn read(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path).map_err(|error| ConfigError::TokenFile(path.to_owned(), error))
 }
 
+/// Reads `--database`. Of a value that it refuses, clap by itself would repeat the whole, which may hold a password.
+#[derive(Clone)]
+struct DatabaseParser;
+
+impl TypedValueParser for DatabaseParser {
+    type Value = Database;
+
+    fn parse_ref(&self, command: &clap::Command, _: Option<&clap::Arg>, value: &OsStr) -> Result<Database, clap::Error> {
+        let parsed = value.to_str().ok_or_else(|| "is no UTF-8".to_owned()).and_then(str::parse);
+        parsed.map_err(|reason| {
+            let message = format!("the value of --database, or of WXGATE_RESOLVER_DATABASE: {reason}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+        })
+    }
+}
+
+/// What may stand after the `?` of a PostgreSQL URL.
+const PARAMETERS: [&str; 12] = [
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "statement-cache-capacity",
+];
+
+/// A server, and how to connect to it. No reason for a refusal quotes the URL: it may hold a password.
+fn postgres(url: &str) -> Result<PgConnectOptions, String> {
+    const EXPECTED: &str = "is no postgres://USER:PASSWORD@HOST/DATABASE, with ?sslmode=verify-full or the like after it";
+    let options: PgConnectOptions = url.parse().map_err(|_| EXPECTED)?;
+    // sqlx leaves out what it does not know, so a slip in "sslmode" would leave the server unverified. And of a file of authorities it
+    // makes use only where it is told to verify.
+    for (name, value) in Url::parse(url).map_err(|_| EXPECTED)?.query_pairs() {
+        if !PARAMETERS.contains(&&*name) {
+            return Err(format!("has a parameter that is none of {}", PARAMETERS.join(", ")));
+        }
+        if name == "sslrootcert" {
+            if !matches!(options.get_ssl_mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull) {
+                return Err("names an sslrootcert, by which the server is verified with sslmode=verify-full or verify-ca only".to_owned());
+            }
+            let file = std::fs::read_to_string(&*value).map_err(|error| format!("names an sslrootcert that cannot be read: {error}"))?;
+            if !file.contains("-----BEGIN CERTIFICATE-----") {
+                return Err("names an sslrootcert that holds no certificate; expected PEM".to_owned());
+            }
+        }
+    }
+    Ok(options)
+}
+
 impl std::str::FromStr for Database {
     type Err = String;
 
     fn from_str(url: &str) -> Result<Self, String> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            // The reason may quote the URL, which may hold a password.
-            let options =
-                url.parse().map_err(|_| "is no postgres://USER:PASSWORD@HOST/DATABASE, with ?sslmode=verify-full or the like after it")?;
-            return Ok(Self::Postgres(Box::new(options)));
+            return Ok(Self::Postgres(Box::new(postgres(url)?)));
         }
         let path = url.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
         match path {
@@ -285,6 +342,30 @@ mod tests {
             ["", "wxgate.db", "sqlite:", "sqlite::memory:", "sqlite:a.db?mode=ro", "mysql://me:CANARY@db/x", "postgres://me:CANARY@db:x/y"]
         {
             assert!(!parse(url).unwrap_err().contains("CANARY"), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_to_be_verified_is_not_left_unverified_by_a_slip() {
+        let dir = tempfile::tempdir().unwrap();
+        let (certificate, other) = (dir.path().join("ca.pem"), dir.path().join("ca.key"));
+        std::fs::write(&certificate, "-----BEGIN CERTIFICATE-----\n").unwrap();
+        std::fs::write(&other, "-----BEGIN PRIVATE KEY-----\n").unwrap();
+        let (certificate, other) = (certificate.display(), other.display());
+        let parse = |query: &str| format!("postgres://me@db/wxgate?{query}").parse::<Database>();
+        parse(&format!("sslmode=verify-full&sslrootcert={certificate}")).unwrap();
+        parse(&format!("sslrootcert={certificate}&sslmode=verify-ca&statement-cache-capacity=0")).unwrap();
+        for (query, expected) in [
+            ("ssl_mode=verify-full".to_owned(), "has a parameter that is none of application_name, "),
+            ("SSLMODE=verify-full".to_owned(), "has a parameter that is none of"),
+            ("sslmode=verify_full".to_owned(), "?sslmode=verify-full or the like"),
+            (format!("sslmode=require&sslrootcert={certificate}"), "sslmode=verify-full or verify-ca only"),
+            (format!("sslrootcert={certificate}"), "sslmode=verify-full or verify-ca only"),
+            ("sslmode=verify-full&sslrootcert=/does/not/exist".to_owned(), "an sslrootcert that cannot be read: No such file"),
+            (format!("sslmode=verify-full&sslrootcert={other}"), "an sslrootcert that holds no certificate"),
+        ] {
+            let reason = parse(&query).unwrap_err();
+            assert!(reason.contains(expected), "{query}: {reason}");
         }
     }
 

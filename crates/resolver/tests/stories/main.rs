@@ -23,6 +23,7 @@ mod model;
 mod openapi;
 mod pending;
 mod postgres;
+mod postgres_tls;
 mod program;
 mod random;
 mod sqlite;

@@ -27,7 +27,7 @@ pub(crate) fn program_on(database: &str) -> Command {
     command
 }
 
-fn fails(command: &mut Command) -> String {
+pub(crate) fn fails(command: &mut Command) -> String {
     let Output { status, stdout, stderr } = command.output().unwrap();
     assert_eq!((status.code(), stdout.as_slice()), (Some(1), &b""[..]));
     String::from_utf8(stderr).unwrap()

@@ -144,8 +144,22 @@ impl fmt::Display for PostgresOpenError {
                 write!(out, "its tables are of version {found}, and this program knows them up to {known}; use a newer program")
             }
             OpenFailure::Encoding(encoding) => write!(out, "its encoding is {encoding}; expected UTF8"),
-            OpenFailure::Postgres(error) => write!(out, "{error}"),
+            OpenFailure::Postgres(error) => write!(out, "{error}{}", advice(error)),
         }
+    }
+}
+
+/// What an operator may not know who reads this error.
+fn advice(error: &sqlx::Error) -> &'static str {
+    match error {
+        sqlx::Error::Io(error) if error.to_string().starts_with("invalid peer certificate") => {
+            "; expected a certificate for the host that the URL names, signed by an authority of this machine or of sslrootcert"
+        }
+        // Invalid authorization specification.
+        sqlx::Error::Database(error) if error.code().as_deref() == Some("28000") => {
+            "; the server's pg_hba.conf says who may connect, from where, and whether only with TLS (sslmode in the URL)"
+        }
+        _ => "",
     }
 }
 
