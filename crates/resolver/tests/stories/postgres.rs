@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::Connection;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -154,6 +154,26 @@ async fn a_commit_whose_answer_is_lost_is_read_again_by_its_key() {
         assert_eq!(users(&options).await, (1, 0));
         assert_eq!(count(&options, "SELECT COUNT(*) FROM audit").await, 1, "it happened once");
     }
+}
+
+/// PgBouncer refuses others, unless it is told to ignore them: <https://www.pgbouncer.org/config.html#ignore_startup_parameters>.
+#[tokio::test]
+async fn a_connection_begins_with_the_settings_alone_that_a_pooler_knows() {
+    let pooler = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = pooler.local_addr().unwrap();
+    let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(address.port()).ssl_mode(PgSslMode::Disable);
+    let hear = async {
+        let (mut client, _) = pooler.accept().await.unwrap();
+        let mut message = vec![0; client.read_u32().await.unwrap() as usize - 4];
+        client.read_exact(&mut message).await.unwrap();
+        message
+    };
+    let (_, message) = tokio::join!(PostgresStore::open(options.username("me"), PATIENT), hear);
+    // The protocol's version, then names and values, each ended by a zero.
+    let names = message[4..].split(|byte| *byte == 0).step_by(2).map(|name| str::from_utf8(name).unwrap());
+    let names: BTreeSet<_> = names.filter(|name| !name.is_empty()).collect();
+    let known = ["DateStyle", "TimeZone", "application_name", "client_encoding", "database", "user"];
+    assert!(names.contains("user") && names.is_subset(&known.into()), "{names:?}");
 }
 
 /// REL-17.

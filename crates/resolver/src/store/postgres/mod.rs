@@ -80,7 +80,8 @@ impl PostgresStore {
 }
 
 async fn open(options: PgConnectOptions, patience: Duration) -> Result<PostgresStore, OpenFailure> {
-    let options = options.application_name("wxgate-resolver").disable_statement_logging();
+    // No number of ours is a fraction; a pooler refuses a setting that it does not know.
+    let options = options.application_name("wxgate-resolver").extra_float_digits(None).disable_statement_logging();
     // Not by the pool, which would try an unreachable server until its patience is over, and tell nothing but that.
     let mut first = PgConnection::connect_with(&options).await?;
     let encoding: String = sqlx::query_scalar("SHOW server_encoding").fetch_one(&mut first).await?;
