@@ -1,10 +1,11 @@
 //! What only the store on SQLite does.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Row};
-use wxgate_resolver::store::{LoginError, PATIENCE, SqliteStore, Store, StoreError, TicketStore};
+use wxgate_resolver::store::{AdminStore, LoginError, PATIENCE, PendingStore, Search, SqliteStore, Store, StoreError, TicketStore};
 
 use crate::decisions::for_each_decision;
 use crate::store::for_each_story;
@@ -176,4 +177,43 @@ async fn a_file_that_cannot_be_opened_or_is_no_database_is_named() {
     std::fs::write(&text, "These are notes, and no database at all. ".repeat(100)).unwrap();
     let error = SqliteStore::open(&text, PATIENT).await.unwrap_err().to_string();
     assert!(error.contains("notes.txt") && error.contains("not a database"), "{error}");
+}
+
+/// A guess of a password, and a page of a list, cost as much among many users as among few.
+#[tokio::test]
+async fn what_is_found_by_an_index_does_not_read_the_whole_pool() {
+    let (store, dir) = sqlite().await;
+    let mut file = another(&dir.path().join("wxgate.db")).await;
+    sqlx::query(
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 30000)
+         INSERT INTO users (id, pool, state, created_at, last_auth_time, sessions_not_before, name, is_name_from_wechat, is_picture_from_wechat,
+             phone_number, is_phone_number_from_wechat, is_phone_number_verified, email, is_email_verified, username, external_id)
+         SELECT printf('018bcfe5-6800-7000-8000-%012x', n), 'default', 'active', 1, 1, 0, 'name ' || n, 0, 0,
+             '+86138' || printf('%08d', n), 0, 1, 'user' || n || '@example.com', 1, 'user' || n, 'crm-' || n FROM n",
+    )
+    .execute(&mut file)
+    .await
+    .unwrap();
+    let listed = |text: Option<&str>| Search {
+        pool: "default".into(),
+        text: text.map(Into::into),
+        is_exact: false,
+        state: None,
+        after: uuid::Uuid::nil(),
+        limit: 5,
+    };
+    // The least of several: a busy machine makes some longer, and none shorter.
+    let (mut everything, mut password, mut page) = (Duration::MAX, Duration::MAX, Duration::MAX);
+    for _ in 0..10 {
+        let begun = Instant::now();
+        assert!(store.search_users(&listed(Some("nobody is called so"))).await.unwrap().is_empty());
+        everything = everything.min(begun.elapsed());
+        let begun = Instant::now();
+        assert!(store.find_password("default", "user15000").await.unwrap().is_none());
+        password = password.min(begun.elapsed());
+        let begun = Instant::now();
+        assert_eq!(store.search_users(&listed(None)).await.unwrap().len(), 6);
+        page = page.min(begun.elapsed());
+    }
+    assert!(password < everything / 4 && page < everything / 4, "{password:?} and {page:?}, where all of it takes {everything:?}");
 }

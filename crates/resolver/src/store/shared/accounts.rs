@@ -34,9 +34,12 @@ pub(super) async fn find_password(connection: &mut Connection, pool: &str, accou
         return Ok(None);
     }
     let text = |address: Option<Address>| address.map(|address| address.as_str().to_owned());
+    // Each of the inner ones has its index; with OR, SQLite would read the whole pool.
     let rows: Vec<Row> = sqlx::query(
-        "SELECT id, password_hash FROM users
-         WHERE pool = $1 AND (username = $2 OR phone_number = $3 OR email = $4) AND state = 'active' AND password_hash IS NOT NULL
+        "SELECT id, password_hash FROM users WHERE state = 'active' AND password_hash IS NOT NULL AND id IN (
+             SELECT id FROM users WHERE pool = $1 AND username = $2
+             UNION SELECT id FROM users WHERE pool = $1 AND phone_number = $3
+             UNION SELECT id FROM users WHERE pool = $1 AND email = $4)
          LIMIT 2",
     )
     .bind(pool)

@@ -8,8 +8,11 @@ use sqlx::{Connection as _, SqliteConnection};
 use super::OpenFailure;
 
 /// In order; a file that was released never changes again. `postgres/migrations.rs` says how one is to be written.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../../../migrations/sqlite/0001_accounts.sql"), include_str!("../../../migrations/sqlite/0002_tickets.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../../../migrations/sqlite/0001_accounts.sql"),
+    include_str!("../../../migrations/sqlite/0002_tickets.sql"),
+    include_str!("../../../migrations/sqlite/0003_lists.sql"),
+];
 
 pub(super) async fn run(writer: &mut SqliteConnection) -> Result<(), OpenFailure> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
