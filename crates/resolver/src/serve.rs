@@ -18,7 +18,7 @@ use crate::store::{AdminStore, Store};
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// Answers requests on `listener` until `shutdown` is ready; then takes no new one, gives those under way
-/// [`Limits::drain`](crate::Limits::drain) to finish, and closes the store.
+/// [`Limits::drain`](crate::Limits::drain) to finish, then as long to the codes that are on their way, and closes the store.
 ///
 /// # Errors
 ///
@@ -51,6 +51,10 @@ pub async fn serve<S: AdminStore>(
             Ok(())
         }
     };
+    // Their people have been told that they are on their way.
+    if tokio::time::timeout(drain, state.delivery.finish()).await.is_err() {
+        tracing::warn!("codes were still on their way when the time for them was over");
+    }
     if tokio::time::timeout(drain, state.store.close()).await.is_err() {
         tracing::warn!("the store was still at work when the time for it was over");
     }

@@ -22,7 +22,7 @@ pub use smtp::Mailer;
 pub use webhook::{SHORTEST_SECRET, Webhook};
 
 /// How many messages may be on their way at once; one more is not sent, and its person may ask for another.
-const AT_ONCE: usize = 64;
+const AT_ONCE: u16 = 64;
 
 /// The ways by which codes go out.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ pub struct DeliveryError(pub(crate) String);
 impl Delivery {
     /// No way at all: no code can be asked for.
     pub fn none() -> Self {
-        Self { email: None, sms: None, places: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { email: None, sms: None, places: Arc::new(Semaphore::new(usize::from(AT_ONCE))) }
     }
 
     /// E-mail goes out by this mail server.
@@ -102,6 +102,12 @@ impl Delivery {
                 delivery.deliver(&message).await;
             }
         });
+    }
+
+    /// Waits until nothing is on its way any more.
+    pub async fn finish(&self) {
+        // It is never closed, so this is only an end of waiting.
+        let _ = self.places.acquire_many(u32::from(AT_ONCE)).await;
     }
 
     async fn deliver(&self, message: &Message) {

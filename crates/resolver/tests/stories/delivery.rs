@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,15 +16,18 @@ use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use wxgate_resolver::address::Address;
 use wxgate_resolver::admin::draft::Draft;
 use wxgate_resolver::audit::{Actor, By};
 use wxgate_resolver::delivery::{Delivery, Language, Mailer, Message, SMTP_URL_VARIABLE, Secret, Webhook};
+use wxgate_resolver::policy::Binding;
 use wxgate_resolver::store::{AdminStore, SqliteStore};
+use wxgate_resolver::tokens::Tokens;
+use wxgate_resolver::{AppState, serve};
 
 use crate::program::Running;
-use crate::support::{PATIENT, TOKEN, at, pc};
+use crate::support::{PATIENT, TOKEN, at, pc, sqlite};
 
 const SECRET: &str = "a3f1c87e5b0d49268e7f1a2b3c4d5e6f";
 
@@ -264,4 +268,44 @@ async fn codes_bind_accounts_and_no_log_tells_codes_addresses_passwords_or_token
     {
         assert!(log.contains(line), "{line} is not in the log:\n{log}");
     }
+}
+
+/// The service that sends SMS is slow, and the resolver is told to stop while it sends.
+#[tokio::test]
+async fn a_code_that_is_on_its_way_when_the_resolver_stops_arrives() {
+    let (stop, stopped) = oneshot::channel();
+    let (stop, has_arrived) = (Arc::new(Mutex::new(Some(stop))), Arc::new(AtomicBool::new(false)));
+    let note = has_arrived.clone();
+    let slow = move || async move {
+        if let Some(stop) = stop.lock().unwrap().take() {
+            stop.send(()).unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        note.store(true, Ordering::Relaxed);
+        StatusCode::OK
+    };
+    let service = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/send", service.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(service, Router::new().route("/send", post(slow))).await });
+
+    let (store, _dir) = sqlite().await;
+    let by = By { actor: Actor::Admin("alice".into()), client_address: None };
+    let draft = Draft { phone_number: Some("+8613800138000".into()), is_phone_number_verified: true, ..Draft::default() };
+    store.create_user("default", &draft, &by, at(0)).await.unwrap();
+    let mut state = AppState::new(store, Tokens::new([TOKEN]).unwrap());
+    state.default_policy.binding = Binding::Ask;
+    state.delivery = Delivery::none().with_sms(Webhook::new(&url, SECRET, None).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let serving = tokio::spawn(serve(listener, Arc::new(state), async { stopped.await.unwrap() }));
+
+    let ask = async |path: &str, body: Value| -> Value {
+        let asked = reqwest::Client::new().post(format!("{origin}{path}")).bearer_auth(TOKEN).json(&body).send();
+        asked.await.unwrap().json().await.unwrap()
+    };
+    let login = ask("/v1/logins", serde_json::to_value(pc("o-1")).unwrap()).await;
+    let path = format!("/v1/pending-logins/{}/code", login["pending"].as_str().unwrap());
+    assert_eq!(ask(&path, json!({"method": "phone_code", "address": "13800138000", "language": "en"})).await["answer"], "sent");
+    serving.await.unwrap().unwrap();
+    assert!(has_arrived.load(Ordering::Relaxed));
 }
