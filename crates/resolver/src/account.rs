@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use resolver_api::{LoginRequest, Profile, User};
+use resolver_api::{LoginRequest, Profile, ProofMethod, User};
 
-use crate::address::mask_name;
+use crate::address::{Address, mask_name};
 use crate::clock::Moment;
 use crate::ids::UserId;
 
@@ -117,6 +117,19 @@ impl Account {
     /// What may be shown of it before its person has agreed to anything: enough for them to know themselves by.
     pub fn glimpse(&self) -> Profile {
         Profile { nickname: self.name.value.as_deref().map(mask_name), picture: self.picture.value.clone() }
+    }
+
+    /// Where its person can be reached by this method, as far as they have proved that.
+    pub fn verified_address(&self, method: ProofMethod) -> Option<Address> {
+        match method {
+            ProofMethod::PhoneCode => {
+                self.phone_number.as_ref().filter(|phone| phone.is_verified).map(|phone| Address::Phone(phone.number.clone()))
+            }
+            ProofMethod::EmailCode => {
+                self.email.as_ref().filter(|email| email.is_verified).map(|email| Address::Email(email.address.clone()))
+            }
+            ProofMethod::Password => None,
+        }
     }
 
     /// The account after a login, and the login's `auth_time`. `may_rename`: what WeChat calls the person may replace what it called them before.

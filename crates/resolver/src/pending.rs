@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::account::Account;
-use crate::address;
+use crate::address::{self, Address};
 use crate::clock::Moment;
 use crate::ids::{self, IdempotencyKey, RandomToken, UserId};
 use crate::login::Login;
@@ -31,6 +31,10 @@ pub const MOST_CODES: u32 = 5;
 
 /// The most codes that an address is sent within an hour.
 pub const MOST_CODES_AN_ADDRESS: u64 = 10;
+
+/// How many wrong codes and passwords a WeChat person may give within an hour, whatever number of pending logins they begin: passwords would
+/// be guessed five for each login. It is a limit of whoever guesses, and locks nobody's account.
+pub const MOST_WRONG_ANSWERS: u64 = 20;
 
 /// A login that waits for its person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +80,18 @@ pub struct Code {
     pub digest: String,
     /// The account that it proves; none where nobody, or more than one, has the address: then no code is right.
     pub account: Option<UserId>,
+    /// [`PendingToken::digest_of_address`], in hex. Absent from what an older resolver has written, which did not ask for it.
+    #[serde(default)]
+    pub address: Option<String>,
+}
+
+/// A code that goes out, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issued {
+    /// [`PendingToken::digest_of_code`].
+    pub digest: String,
+    /// [`PendingToken::digest_of_address`].
+    pub address: String,
 }
 
 /// Names a pending login. Its person alone has it; stores know its id.
@@ -210,7 +226,7 @@ impl Pending {
     }
 
     /// Notes that a code is on its way, in place of any before it, and what the person is told of it.
-    pub fn code_sent(&mut self, method: ProofMethod, masked: String, digest: String, account: Option<UserId>, now: Moment) -> CodeSent {
+    pub fn code_sent(&mut self, method: ProofMethod, masked: String, issued: Issued, account: Option<UserId>, now: Moment) -> CodeSent {
         let sent = CodeSent {
             method,
             address: masked,
@@ -219,7 +235,7 @@ impl Pending {
         };
         if let Asked::Bind { codes_sent, code, .. } = &mut self.asked {
             *codes_sent += 1;
-            *code = Some(Code { sent: sent.clone(), digest, account });
+            *code = Some(Code { sent: sent.clone(), digest: issued.digest, account, address: Some(issued.address) });
         }
         sent
     }
@@ -232,6 +248,14 @@ impl Pending {
         let is_right: bool = code.digest.as_bytes().ct_eq(digest.as_bytes()).into();
         let account = code.account.filter(|_| is_right && now.seconds() < code.sent.expires_at);
         account.map(|account| Proved::Owned(account, code.sent.method))
+    }
+
+    /// Whether the last code went to the address with this digest.
+    pub fn is_code_for(&self, address: &str) -> bool {
+        match &self.asked {
+            Asked::Bind { code: Some(code), .. } => code.address.as_ref().is_none_or(|known| known == address),
+            _ => false,
+        }
     }
 
     /// Counts a wrong answer, and tells how many are left.
@@ -271,6 +295,11 @@ impl PendingToken {
     /// What is kept of a code, in hex; another for each pending login.
     pub fn digest_of_code(&self, code: &str) -> String {
         self.digest("wxgate code", code)
+    }
+
+    /// What is kept of the address that a code went to, in hex; another for each pending login.
+    pub fn digest_of_address(&self, address: &Address) -> String {
+        self.digest("wxgate address", address.as_str())
     }
 
     /// Tells whether two answers are the same. Without the token it says nothing about a password.
@@ -324,7 +353,8 @@ mod tests {
 
     fn send(pending: &mut Pending, code: &str, account: Option<UserId>, now: Moment) -> CodeSent {
         let digest = token().digest_of_code(code);
-        pending.code_sent(ProofMethod::PhoneCode, "+86138****8000".into(), digest, account, now)
+        let issued = Issued { digest, address: token().digest_of_address(&Address::Phone("+8613800138000".into())) };
+        pending.code_sent(ProofMethod::PhoneCode, "+86138****8000".into(), issued, account, now)
     }
 
     fn proved(account: UserId) -> Option<Proved> {

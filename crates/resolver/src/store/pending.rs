@@ -105,6 +105,16 @@ pub enum Checked {
     Password(Option<StoredPassword>),
 }
 
+impl Checked {
+    /// Whether somebody may hit it who does not know it, by trying often enough.
+    pub fn is_a_guess(&self) -> bool {
+        match self {
+            Self::Code(_) | Self::Password(_) => true,
+            Self::Choose(_) | Self::Create => false,
+        }
+    }
+}
+
 /// Why an answer was not taken.
 #[derive(Debug)]
 pub enum FinishError {

@@ -3,6 +3,7 @@
 use resolver_api::{Candidate, FinishAnswer, LoginOutcome, ProofMethod, RefusalReason, SendCodeAnswer};
 use serde_json::json;
 
+use super::codes::Counted;
 use super::identities::Person;
 use super::transaction::Repeat;
 use super::{Backend, Connection, accounts, audit, choices, codes, identities, logins, outcomes, pending, policies};
@@ -10,7 +11,7 @@ use crate::account::State;
 use crate::audit::{Action, Actor, By};
 use crate::clock::Moment;
 use crate::login::Login;
-use crate::pending::{Asked, End, MOST_CODES_AN_ADDRESS, Pending, PendingToken, Proved, candidate};
+use crate::pending::{Asked, End, Issued, MOST_CODES_AN_ADDRESS, MOST_WRONG_ANSWERS, Pending, PendingToken, Proved, candidate};
 use crate::policy::Terms;
 use crate::store::{Answered, Checked, CodeRequest, CodeRequested, FinishError, PendingStore, StoreError, StoredPassword, Waiting};
 
@@ -71,15 +72,17 @@ async fn request_code(
         return refused(answer);
     }
     let pool = pending.login.pool.clone();
-    if codes::count(connection, &pool, &request.address, now).await? >= MOST_CODES_AN_ADDRESS {
+    let codes = Counted::Codes(&pool, &request.address);
+    if codes::count(connection, codes, now).await? >= MOST_CODES_AN_ADDRESS {
         return refused(SendCodeAnswer::TooMany);
     }
-    codes::create(connection, &pool, &request.address, now).await?;
+    codes::create(connection, codes, now).await?;
     let owner = match accounts::find_by_address(connection, &pool, &request.address).await?.as_slice() {
         [owner] => Some(*owner),
         _ => None,
     };
-    let code = pending.code_sent(request.method, request.address.masked(), request.digest.clone(), owner, now);
+    let address = token.digest_of_address(&request.address);
+    let code = pending.code_sent(request.method, request.address.masked(), Issued { digest: request.digest.clone(), address }, owner, now);
     pending::update(connection, token, &pending, now).await?;
     let somebody = By { actor: Actor::Wechat, client_address: request.client_address.clone() };
     let detail = json!({"by": request.method, "application": pending.login.application, "connector": pending.login.connector});
@@ -106,17 +109,39 @@ async fn finish(
     if !is_offered(&pending, &answer.proof) {
         return Ok(FinishAnswer::NotOffered);
     }
-    let Some(proved) = prove(connection, &pending, &answer.proof, now).await? else {
+    let login = Login::parse(pending.login.clone()).map_err(|_| StoreError::Unreadable("a pending login"))?;
+    // Before it is looked at, so that the right one tells nothing either.
+    if answer.proof.is_a_guess() && codes::count(connection, Counted::WrongAnswers(&login), now).await? >= MOST_WRONG_ANSWERS {
+        let outcome = logins::refuse(connection, &login, RefusalReason::Policy, None, now).await?;
+        return conclude(connection, token, answer, &login, outcome, now).await;
+    }
+    let Some(proved) = prove(connection, token, &pending, &answer.proof, now).await? else {
+        if answer.proof.is_a_guess() {
+            codes::create(connection, Counted::WrongAnswers(&login), now).await?;
+        }
         let tries_left = pending.wrong_answer();
         pending::update(connection, token, &pending, now).await?;
         let somebody = By { actor: Actor::Wechat, client_address: answer.client_address.clone() };
         let detail = json!({"tries_left": tries_left, "application": pending.login.application, "connector": pending.login.connector});
-        let entry = somebody.entry(&pending.login.pool, Action::ProofFailed, pending.code_for(), detail);
+        // A wrong password is for no account that is known here, and not for the one that a code went to.
+        let about = if matches!(answer.proof, Checked::Code(_)) { pending.code_for() } else { None };
+        let entry = somebody.entry(&pending.login.pool, Action::ProofFailed, about, detail);
         audit::record(connection, &entry, now).await?;
         return Ok(FinishAnswer::Wrong { tries_left });
     };
-    let login = Login::parse(pending.login).map_err(|_| StoreError::Unreadable("a pending login"))?;
     let outcome = end(connection, &login, proved, answer, terms, now).await?;
+    conclude(connection, token, answer, &login, outcome, now).await
+}
+
+/// Keeps how the pending login has ended, which it has by that.
+async fn conclude(
+    connection: &mut Connection,
+    token: &PendingToken,
+    answer: &Answered,
+    login: &Login,
+    outcome: LoginOutcome,
+    now: Moment,
+) -> Result<FinishAnswer, FinishError> {
     outcomes::create(connection, &token.outcome_key(), &answer.digest, &outcome, now).await?;
     // Whoever repeats the login is told how it ended, and not asked again.
     outcomes::create(connection, login.key(), &login.digest(), &outcome, now).await?;
@@ -134,11 +159,26 @@ fn is_offered(pending: &Pending, proof: &Checked) -> bool {
 }
 
 /// What the answer proves; nothing when it is wrong.
-async fn prove(connection: &mut Connection, pending: &Pending, proof: &Checked, now: Moment) -> Result<Option<Proved>, StoreError> {
+async fn prove(
+    connection: &mut Connection,
+    token: &PendingToken,
+    pending: &Pending,
+    proof: &Checked,
+    now: Moment,
+) -> Result<Option<Proved>, StoreError> {
     Ok(match proof {
         Checked::Choose(candidate) => pending.candidate(candidate).map(Proved::Chosen),
         Checked::Create => Some(Proved::New),
-        Checked::Code(digest) => pending.proved_by_code(digest, now),
+        Checked::Code(digest) => match pending.proved_by_code(digest, now) {
+            // The address may have been taken from the account since the code was sent.
+            Some(Proved::Owned(user, method)) => {
+                let account = accounts::find(connection, user).await?;
+                let address = account.and_then(|account| account.verified_address(method));
+                let is_still_so = address.is_some_and(|address| pending.is_code_for(&token.digest_of_address(&address)));
+                is_still_so.then_some(Proved::Owned(user, method))
+            }
+            _ => None,
+        },
         Checked::Password(None) => None,
         Checked::Password(Some(StoredPassword { user, hash })) => {
             // It may have been changed while it was compared.

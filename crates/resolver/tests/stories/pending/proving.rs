@@ -12,6 +12,8 @@ over_both_databases!(
     an_address_proves_only_the_one_account_that_has_verified_it,
     five_wrong_answers_end_it_whichever_they_are,
     guesses_at_once_are_all_counted,
+    more_logins_are_no_more_guesses,
+    a_code_to_an_address_that_was_taken_away_proves_nothing,
     a_code_is_good_for_five_minutes_and_only_the_last_one,
     another_code_may_be_asked_for_after_a_minute_and_five_in_all,
     an_address_gets_ten_codes_an_hour,
@@ -153,6 +155,10 @@ async fn five_wrong_answers_end_it_whichever_they_are<S: Store + AdminStore>(sto
         assert_eq!(front.finish(&pending, proof).await, Err(OVER));
     }
     assert_eq!(front.asked(&pending).await.unwrap_err(), OVER);
+    let mut about = front.audit("proof_failed").await;
+    about.sort();
+    let somebodys = Some(user.to_string());
+    assert_eq!(about, [None, None, None, somebodys.clone(), somebodys], "two wrong codes after one was sent to that account");
 
     // Only that login is over. Whoever it was, the account is as it was.
     let pending = front.wait(&pc("o-1")).await;
@@ -177,6 +183,61 @@ async fn guesses_at_once_are_all_counted<S: Store + AdminStore>(store: S) {
     let expected: Vec<_> = (0..5).rev().map(wrong).chain(std::iter::repeat_n(Err(OVER), 15)).collect();
     assert_eq!(answers, expected);
     assert_eq!(front.finish(&pending, code(&right)).await, Err(OVER));
+}
+
+/// Twenty wrong answers of one WeChat person within an hour, whichever app they came by and at whatever moment; then not even the right one.
+async fn more_logins_are_no_more_guesses<S: Store + AdminStore>(store: S) {
+    let front = Front::new(store, ask());
+    let user = front.user(with_password(Draft { username: Some("xiaoming".into()), ..with_phone() }).await).await;
+    let somebody = |login: u64| if login.is_multiple_of(2) { pc("o-1").unionid("u-1") } else { in_wechat("o-2").unionid("u-1") };
+    let mut guesses = JoinSet::new();
+    for login in 0..6 {
+        let (app, pending) = (front.app.clone(), front.wait(&somebody(login)).await);
+        guesses.spawn(async move {
+            let mut wrong = 0;
+            for _ in 0..4 {
+                wrong += usize::from(matches!(finish(&app, &pending, code("123456")).await, Ok(FinishAnswer::Wrong { .. })));
+            }
+            wrong
+        });
+    }
+    assert_eq!(guesses.join_all().await.iter().sum::<usize>(), 20);
+
+    let request = somebody(0);
+    let pending = front.wait(&request).await;
+    let outcome = front.finished(&pending, password("xiaoming", PASSWORD)).await;
+    assert_eq!(refused(&outcome), Some(RefusalReason::Policy));
+    assert_eq!(front.login(&request).await, outcome, "that login is over");
+    assert_eq!(front.audit("account_bound").await, []);
+
+    // Nobody else is kept out, and a new account takes no guess.
+    let other = front.wait(&pc("o-3")).await;
+    assert_eq!(signed_in(front.finished(&other, password("xiaoming", PASSWORD)).await).user, user);
+    while front.state.store.delete_expired(front.now()).await.unwrap() != 0 {}
+    front.pass(3599);
+    let pending = front.wait(&somebody(0)).await;
+    assert_eq!(refused(&front.finished(&pending, password("xiaoming", PASSWORD)).await), Some(RefusalReason::Policy));
+    front.pass(1);
+    let pending = front.wait(&somebody(1)).await;
+    assert_eq!(signed_in(front.finished(&pending, password("xiaoming", PASSWORD)).await).user, user);
+}
+
+async fn a_code_to_an_address_that_was_taken_away_proves_nothing<S: Store + AdminStore>(store: S) {
+    let front = Front::new(store, ask());
+    let user = front.user(with_phone()).await;
+    let no_longer = [
+        Edit { phone_number: Some(None), ..Edit::default() },
+        Edit { phone_number: Some(Some("+8613900139000".into())), is_phone_number_verified: Some(true), ..Edit::default() },
+        Edit { is_phone_number_verified: Some(false), ..Edit::default() },
+    ];
+    let again = Edit { phone_number: Some(Some(PHONE.into())), is_phone_number_verified: Some(true), ..Edit::default() };
+    for edit in no_longer {
+        let pending = front.wait(&pc("o-1")).await;
+        let right = front.code_for(&pending, ProofMethod::PhoneCode, PHONE).await;
+        front.state.store.update_user(user, &edit, &admin(), front.now()).await.unwrap();
+        assert_eq!(front.finish(&pending, code(&right)).await, wrong(4), "{:?}", edit.fields());
+        front.state.store.update_user(user, &again, &admin(), front.now()).await.unwrap();
+    }
 }
 
 async fn a_code_is_good_for_five_minutes_and_only_the_last_one<S: Store + AdminStore>(store: S) {
