@@ -210,11 +210,17 @@ const PARAMETERS: [&str; 12] = [
 
 /// A server, and how to connect to it. No reason for a refusal quotes the URL: it may hold a password.
 fn postgres(url: &str) -> Result<PgConnectOptions, String> {
-    const EXPECTED: &str = "is no postgres://USER:PASSWORD@HOST/DATABASE, with ?sslmode=verify-full or the like after it";
+    const EXPECTED: &str = "is no postgres://USER:PASSWORD@HOST/DATABASE, with ?sslmode=verify-full or the like after it; \
+        in a password, write %25 for %, %40 for @, %2F for /, %3F for ?, %23 for #";
     let options: PgConnectOptions = url.parse().map_err(|_| EXPECTED)?;
+    let parts = Url::parse(url).map_err(|_| EXPECTED)?;
+    // The end of a password, which would be taken for a part of the database's name, and be told as such.
+    if parts.path().contains('@') || parts.fragment().is_some() {
+        return Err(EXPECTED.to_owned());
+    }
     // sqlx leaves out what it does not know, so a slip in "sslmode" would leave the server unverified. And of a file of authorities it
     // makes use only where it is told to verify.
-    for (name, value) in Url::parse(url).map_err(|_| EXPECTED)?.query_pairs() {
+    for (name, value) in parts.query_pairs() {
         if !PARAMETERS.contains(&&*name) {
             return Err(format!("has a parameter that is none of {}", PARAMETERS.join(", ")));
         }

@@ -188,6 +188,9 @@ fn a_url_that_cannot_be_used_is_not_repeated() {
     for (url, expected) in [
         ("postgres://me:CANARY@db/wxgate?ssl_mode=verify-full", "has a parameter that is none of application_name"),
         ("postgres://me:CANARY@db:port/wxgate", "is no postgres://"),
+        ("postgres://me:p@1/CANARY@db/wxgate", "in a password, write %25 for %, %40 for @"),
+        ("postgres://me:1#CANARY@db/wxgate", "in a password, write"),
+        ("postgres://me:1?CANARY@db/wxgate", "has a parameter that is none of"),
         ("mysql://me:CANARY@db/wxgate", "expected sqlite:PATH"),
     ] {
         let refused = program_on(url).env(TOKENS_VARIABLE, TOKEN).output().unwrap();
