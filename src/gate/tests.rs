@@ -49,6 +49,9 @@ struct World {
     /// All calls in order, as `label path`.
     calls: Vec<(&'static str, String, Vec<u8>)>,
     events: Vec<Event>,
+    configuration: Vec<u8>,
+    /// Whether each request comes to another Envoy, which has just started.
+    is_roaming: bool,
 }
 
 /// Answers the calls that it knows, at that time.
@@ -113,11 +116,9 @@ impl World {
             ]
         });
         change(&mut configuration);
-        let compiled = config::compile(configuration.to_string().as_bytes(), &|_| None);
-        let config =
-            compiled.unwrap_or_else(|problems| panic!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")));
+        let configuration = configuration.to_string().into_bytes();
         Self {
-            gate: Rc::new(Gate::new(config)),
+            gate: gate(&configuration),
             now: 1_000_000,
             seed: 0,
             key,
@@ -130,6 +131,8 @@ impl World {
             body: Ok(vec![]),
             calls: vec![],
             events: vec![],
+            configuration,
+            is_roaming: false,
         }
     }
 
@@ -141,6 +144,9 @@ impl World {
     }
 
     fn send(&mut self, request: &Request) -> Verdict {
+        if self.is_roaming {
+            self.gate = gate(&self.configuration);
+        }
         let moment = self.moment();
         let mut step = self.gate.clone().begin(request, moment);
         loop {
@@ -194,6 +200,13 @@ impl World {
         };
         self.key.public_key().verify_token(token, Some(options)).unwrap()
     }
+}
+
+/// What an Envoy has that starts with this configuration.
+fn gate(configuration: &[u8]) -> Rc<Gate> {
+    let compiled = config::compile(configuration, &|_| None);
+    let config = compiled.unwrap_or_else(|problems| panic!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")));
+    Rc::new(Gate::new(config))
 }
 
 /// A browser: keeps cookies, and follows redirects only where a story does.

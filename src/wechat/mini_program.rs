@@ -228,7 +228,8 @@ mod tests {
         assert_eq!(read_link(reply(scheme), Link::Scheme).as_deref(), Ok("weixin://dl/business/?t=8sg7zkhUnKg"));
         let url_link = r#"{"errcode":0,"errmsg":"ok","url_link":"https:\/\/wxaurl.cn\/8sg7zkhUnKg"}"#;
         assert_eq!(read_link(reply(url_link), Link::UrlLink).as_deref(), Ok("https://wxaurl.cn/8sg7zkhUnKg"));
-        for odd in [scheme.replace("weixin:", "javascript:"), scheme.replace("?t=", "?t=\\u0000"), "{}".into(), url_link.into()] {
+        let long = scheme.replace("?t=", &format!("?t={}", "a".repeat(500)));
+        for odd in [scheme.replace("weixin:", "javascript:"), scheme.replace("?t=", "?t=\\u0000"), long, "{}".into(), url_link.into()] {
             assert_eq!(read_link(reply(&odd), Link::Scheme).unwrap_err().error, LoginError::WechatUnavailable, "{odd}");
         }
         assert_eq!(read_link(reply(r#"{"errcode":40002}"#), Link::UrlLink).unwrap_err().error, LoginError::WechatMisconfigured);

@@ -216,6 +216,25 @@ fn an_app_has_one_token_whatever_connectors_use_it_and_a_new_secret_begins_anew(
 }
 
 #[test]
+fn each_app_is_called_with_its_own_token() {
+    let mut config = sample();
+    config["connectors"].as_array_mut().unwrap().extend([
+        json!({"id": "mini", "type": "mini_program", "app_id": "wx0000000000000003", "app_secret": {"env": "WX_MINI_SECRET"}, "platform": "main"}),
+        json!({"id": "scan", "type": "mini_program_qr", "app_id": "wx0000000000000004", "app_secret": {"env": "WX_OTHER_SECRET"},
+               "platform": "main", "page": "pages/login/index"}),
+    ]);
+    config["applications"][0]["connectors"] = json!(["pc", "mini", "scan"]);
+    let (gate, moment) = (Rc::new(Gate::new(compiled(&config))), Wechat::new().moment());
+    for (app, token) in ["98_of_mini", "98_of_scan"].into_iter().enumerate() {
+        let report = TokenReport::of(ok(json!({"access_token": token, "expires_in": 7200})), moment.now_ms, false);
+        let told = gate.tell_server_token(app, &Gate::no_server_token(), &report, false, moment).unwrap();
+        gate.adopt_server_token(app, &told.shared);
+    }
+    let Step::Call(call, _) = start(&gate, moment) else { panic!("a token is known") };
+    assert_eq!(call.path, "/called?access_token=98_of_scan");
+}
+
+#[test]
 fn one_worker_fetches_for_all_and_again_before_the_end() {
     let (mut wechat, mut envoy) = (Wechat::new(), Envoy::new(4));
     envoy.tick(&mut wechat);
@@ -346,6 +365,27 @@ fn a_hundred_flows_that_fail_together_count_as_one_failure() {
     }
     envoy.wait(&mut wechat, 1_500);
     assert_eq!(wechat.asked.len(), 1, "after a second, not after a minute");
+}
+
+#[test]
+fn a_refusal_counts_once_and_for_its_own_token() {
+    let (mut wechat, mut envoy) = (Wechat::new(), Envoy::new(1));
+    envoy.tick(&mut wechat);
+    let gate = envoy.workers[0].clone();
+    let refused = |token: &str| {
+        let token = ServerToken { token: Secret::new(token), expires_in: 0 };
+        TokenReport::Refused { token, errcode: 40001 }
+    };
+    let before = envoy.shared.0.clone();
+    envoy.tell(&mut wechat, &gate, &refused("98_token0"), false);
+    assert_eq!(envoy.shared.0, before, "the token before it");
+    envoy.tell(&mut wechat, &gate, &refused("98_token1"), false);
+    let noted = envoy.shared.0.clone();
+    assert_ne!(noted, before);
+    wechat.now_ms += 100;
+    envoy.tell(&mut wechat, &gate, &refused("98_token1"), false);
+    assert_eq!(envoy.shared.0, noted, "whoever comes later puts nothing off");
+    assert_eq!(envoy.news(), [TokenNews::Refused { errcode: 40001 }]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Sessions that go over from an app or a mini program to a web view.
 
 use super::*;
+use crate::login::challenge::Challenge;
 
 const TICKET: &str = "q2nqv0hYdVOkdlkY0m2m3g";
 const COOKIE: &str = "__Host-wxgate_session";
@@ -44,8 +45,9 @@ fn a_web_view_goes_on_in_the_session_of_its_app() {
     assert_eq!(header(&issued, "set-cookie"), None);
     let created: Value = serde_json::from_slice(&world.calls[0].2).unwrap();
     assert_eq!(
-        (&created["purpose"], &created["application"], &created["lifetime_seconds"]),
-        (&json!("hand_over"), &json!("shop"), &json!(60))
+        created,
+        json!({"purpose": "hand_over", "pool": "default", "application": "shop", "connector": "pc", "app_id": "wx0000000000000001",
+               "challenge": created["challenge"], "client_address": "203.0.113.7", "lifetime_seconds": 60})
     );
 
     let path = address(&mut world, &app);
@@ -55,6 +57,8 @@ fn a_web_view_goes_on_in_the_session_of_its_app() {
     assert_eq!(header(&opened, "referrer-policy"), Some("no-referrer"));
     let redeemed = world.calls.last().unwrap();
     assert_eq!(redeemed.1, format!("/v1/tickets/{TICKET}/redeem"));
+    let redeemed: Value = serde_json::from_slice(&redeemed.2).unwrap();
+    assert_eq!((&redeemed["application"], &redeemed["client_address"]), (&json!("shop"), &json!("203.0.113.7")));
     let forward = forwarded(view.open(&mut world, "/cart"));
     let claims = world.verified(&forward);
     assert_eq!(claims.subject.as_deref(), Some("01900000-0000-7000-8000-000000000001"));
@@ -64,6 +68,34 @@ fn a_web_view_goes_on_in_the_session_of_its_app() {
     assert_eq!(out.status, 200);
     assert_eq!(reply(view.open(&mut world, "/cart")).status, 303);
     assert!(world.events.iter().any(|event| matches!(event, Event::HandedOver { result: "redeemed", .. })));
+}
+
+#[test]
+fn a_web_view_may_come_to_another_envoy_than_its_app() {
+    let (mut world, app) = story();
+    world.is_roaming = true;
+    let path = address(&mut world, &app);
+    let mut view = web_view();
+    assert_eq!(reply(view.send(&mut world, "GET", "shop.example.com", &path)).status, 303);
+    forwarded(view.open(&mut world, "/cart"));
+}
+
+#[test]
+fn each_opening_is_a_try_of_its_own_by_a_secret_that_only_its_address_holds() {
+    let (mut world, app) = story();
+    let told = |world: &World| serde_json::from_slice::<Value>(&world.calls.last().unwrap().2).unwrap();
+    let issued = [(); 2].map(|()| {
+        let path = address(&mut world, &app);
+        (path, told(&world)["challenge"].as_str().unwrap().to_owned())
+    });
+    assert_ne!(issued[0].1, issued[1].1);
+    let mut tries = std::collections::HashSet::new();
+    for (path, challenge) in [&issued[0], &issued[0], &issued[1]] {
+        web_view().send(&mut world, "GET", "shop.example.com", path);
+        let redeemed = told(&world);
+        assert_eq!(Challenge::of(redeemed["verifier"].as_str().unwrap()).as_str(), challenge);
+        assert!(tries.insert(redeemed["redemption"].to_string()), "the resolver would give it again to the same try");
+    }
 }
 
 #[test]
@@ -139,6 +171,8 @@ fn an_address_is_good_once_for_a_minute_and_in_one_place() {
     world.calls.clear();
     assert_eq!(code(&open(&mut world, "shop.example.com", &path)), "hand_over_over");
     assert!(world.calls.is_empty());
+    world.accounts.insert("tickets.create", ok(json!({"answer": "created", "ticket": TICKET, "expires_at": world.now + 600})));
+    assert_eq!(body(&issue(&mut world, &app, "/cart"))["expires_at"], world.now + 60, "whatever the resolver would keep it for");
 }
 
 #[test]

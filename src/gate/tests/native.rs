@@ -160,6 +160,22 @@ fn a_login_that_waits_for_its_person_is_told_as_json_and_answered_at_account() {
 }
 
 #[test]
+fn a_login_may_begin_at_one_envoy_and_end_at_another() {
+    for (connector, app_id) in [("app", APP), ("mini", MINI), ("launch", MINI)] {
+        let mut world = world();
+        (world.is_roaming, world.login) = (true, vec![known_to(app_id)]);
+        let sent_body = match connector {
+            "app" => back_from_wechat(&mut world),
+            "mini" => json!({"code": "CODE1", "phone_code": "PHONE1"}),
+            _ => handed_back(&mut world),
+        };
+        let session = body(&post(&mut world, &format!("/wxgate/code/{connector}"), &sent_body));
+        let mut app = Browser::default().with("authorization", &format!("Bearer {}", session["token"].as_str().unwrap()));
+        forwarded(app.send(&mut world, "GET", "shop.example.com", "/cart"));
+    }
+}
+
+#[test]
 fn outages_of_the_resolver_are_said_and_a_lost_login_is_sent_once_more() {
     let mut world = world();
     world.login = vec![Err(CallFailure::Reset), known_to(MINI)];

@@ -291,6 +291,29 @@ fn a_code_that_wechat_does_not_make_begins_nothing() {
     assert_eq!(code(&browser.script_posts(&mut stage, "/wxgate/scan/scan", &json!({}))), "accounts_rejected");
 }
 
+/// What the Envoys of one gateway must know of each other's scans is in sealed cookies and at the resolver.
+#[test]
+fn each_step_of_a_scan_may_come_to_another_envoy() {
+    for (connector, app_id) in [("scan", MINI), ("follow", ACCOUNT)] {
+        let (mut stage, mut browser) = (Stage::new(), Browser::default());
+        (stage.world.is_roaming, stage.world.login) = (true, vec![signed_in_with("o-xiaoming", app_id)]);
+        let begun = browser.ask_for_a_code(&mut stage, connector);
+        assert_eq!(browser.fetch(&mut stage, &begun.image).status, 200);
+        if connector == "scan" {
+            let scanned = open_mini_program(&mut stage, "xiaoming", &begun.ticket);
+            assert_eq!(state_of(&browser.fetch(&mut stage, &format!("{}&known=waiting", begun.poll))), "scanned");
+            assert_eq!(state_of(&decide(&mut stage, &scanned, "confirm")), "confirmed");
+        } else {
+            phone::scan_account_code(&mut stage, &begun.ticket, "o-xiaoming");
+            let form = format!("confirm={}&action=confirm", phone::link(&stage, &begun.ticket));
+            assert_eq!(Browser::in_wechat().submit(&mut stage, "/wxgate/scan/follow/confirm", &form).status, 200);
+        }
+        assert_eq!(state_of(&browser.fetch(&mut stage, &format!("{}&known=scanned", begun.poll))), "done");
+        let forward = forwarded(browser.open(&mut stage.world, "/cart"));
+        assert_eq!(stage.world.verified(&forward).custom.connector, connector);
+    }
+}
+
 /// ACC-09.
 #[test]
 fn another_wechat_is_linked_in_the_session_that_asked_and_in_no_other() {

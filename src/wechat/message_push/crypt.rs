@@ -180,6 +180,8 @@ pub(in crate::wechat::message_push) mod tests {
             assert_eq!(opened(&padded), None, "length {length}, padding {padding}");
         }
         let uneven = [
+            // It fills its blocks, and nothing is left for a padding.
+            plain(9, b"abcdefghiwx1", &[]),
             plain(6, b"abcdefwx1", &[1, 2, 3]),
             vec![32; 32],
             vec![16; 16],

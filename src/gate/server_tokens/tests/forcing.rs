@@ -16,6 +16,47 @@ fn a_token_that_others_replaced_is_found_at_once_and_nobody_notices() {
 }
 
 #[test]
+fn a_flow_takes_the_token_that_came_meanwhile_and_asks_for_none() {
+    let (mut wechat, mut envoy) = (Wechat::new(), Envoy::new(1));
+    envoy.tick(&mut wechat);
+    let gate = envoy.workers[0].clone();
+    let Step::Call(first, flow) = start(&gate, wechat.moment()) else { panic!("a token is known") };
+    wechat.refuse();
+    wechat.now_ms += 100;
+    let other = TokenReport::of(ok(json!({"access_token": "98_other", "expires_in": 7200})), wechat.now_ms, false);
+    envoy.tell(&mut wechat, &gate, &other, false);
+    let refused = wechat.answer(&first);
+    let Step::Call(second, _) = flow.resume(refused, wechat.moment()) else { panic!("there is another token") };
+    assert_eq!(second.path, "/called?access_token=98_other");
+}
+
+#[test]
+fn a_new_token_that_is_refused_is_not_asked_for_again() {
+    let (mut wechat, mut envoy) = (Wechat { refuses_all: true, ..Wechat::new() }, Envoy::new(1));
+    assert_eq!(envoy.call(&mut wechat, 0), Err(LoginError::WechatUnavailable));
+    assert_eq!(wechat.asked.len(), 1);
+}
+
+#[test]
+fn a_force_that_never_left_counts_for_nothing() {
+    let (mut wechat, mut envoy) = (Wechat::new(), Envoy::new(1));
+    envoy.tick(&mut wechat);
+    wechat.refuse();
+    let _ = envoy.call(&mut wechat, 0);
+    let gate = envoy.workers[0].clone();
+    for _ in 0..8 {
+        wechat.now_ms += 80_000;
+        let (claimed, plain) = gate.claim_server_token(0, &envoy.shared.0, wechat.now_ms).unwrap();
+        envoy.shared.0 = claimed;
+        let same = TokenReport::of(wechat.answer(&plain), wechat.now_ms, false);
+        assert!(envoy.tell(&mut wechat, &gate, &same, true).is_some(), "more often than six times a day");
+        wechat.now_ms += 100;
+        let not_sent = TokenReport::of(Err(CallFailure::NotSent), wechat.now_ms, true);
+        envoy.tell(&mut wechat, &gate, &not_sent, true);
+    }
+}
+
+#[test]
 fn a_token_that_is_refused_and_given_again_is_forced_once_after_a_while() {
     let (mut wechat, mut envoy) = (Wechat::new(), Envoy::new(2));
     envoy.tick(&mut wechat);

@@ -10,7 +10,11 @@ fn an_app_opens_a_mini_program_which_hands_a_login_back_that_only_this_app_colle
     let launch = json!({"original_id": "gh_0123456789ab", "path": format!("pages/login/index?ticket={TICKET}"), "version": "trial"});
     assert_eq!(body(&started), json!({"launch": launch, "expires_at": 1_000_600}));
     let asked = sent(&world, "tickets.create");
-    assert_eq!((&asked["purpose"], &asked["challenge"], &asked["app_id"]), (&json!("launch"), &json!(CHALLENGE), &json!(MINI)));
+    assert_eq!(
+        asked,
+        json!({"purpose": "launch", "pool": "default", "application": "shop", "connector": "launch", "app_id": MINI, "challenge": CHALLENGE,
+               "client_address": "203.0.113.7", "lifetime_seconds": 600})
+    );
 
     let confirmed = post(&mut world, "/wxgate/code/launch", &json!({"ticket": TICKET, "code": "CODE1", "phone_code": "PHONE1"}));
     let told = body(&confirmed);
@@ -21,10 +25,15 @@ fn an_app_opens_a_mini_program_which_hands_a_login_back_that_only_this_app_colle
         json!({"app_id": MINI, "openid": "o1", "unionid": "u1", "phone_number": "+8613800138000"})
     );
 
+    assert_eq!(sent(&world, "tickets.confirm")["client_address"], "203.0.113.7");
+
     let session = post(&mut world, "/wxgate/code/launch", &json!({"hand_back": told["hand_back"], "verifier": VERIFIER}));
     assert_eq!(session.status, 200, "{}", String::from_utf8_lossy(&session.body));
     let redeemed = sent(&world, "tickets.redeem");
-    assert_eq!((&redeemed["verifier"], &redeemed["application"]), (&json!(VERIFIER), &json!("shop")));
+    assert_eq!(
+        (&redeemed["verifier"], &redeemed["application"], &redeemed["client_address"]),
+        (&json!(VERIFIER), &json!("shop"), &json!("203.0.113.7"))
+    );
     assert_eq!(redeemed["redemption"].as_str().unwrap().len(), 22);
     let login = sent(&world, "logins.create");
     assert_eq!((&login["method"], &login["phone_number"]), (&json!("app_to_mini_program"), &json!("+8613800138000")));
@@ -112,6 +121,11 @@ fn what_was_handed_back_is_collected_once_in_one_place_and_in_time() {
     assert_eq!(post(&mut world, "/wxgate/code/launch", &good).status, 200, "an answer may get lost");
     assert_eq!(sent(&world, "tickets.redeem"), first, "the same again is the same try");
     assert_eq!(sent(&world, "logins.create")["idempotency_key"], key, "and the same login");
+    let mut other = good.clone();
+    other["verifier"] = "another-verifier-that-is-long-enough".into();
+    post(&mut world, "/wxgate/code/launch", &other);
+    assert_ne!(sent(&world, "tickets.redeem")["redemption"], first["redemption"], "another app's is another try");
+    assert_ne!(sent(&world, "logins.create")["idempotency_key"], key, "and another login");
 
     world.accounts.insert("tickets.redeem", ok(json!({"answer": "used"})));
     assert_eq!(code(&post(&mut world, "/wxgate/code/launch", &good)), "launch_over");

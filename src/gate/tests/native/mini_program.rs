@@ -1,5 +1,9 @@
 //! A mini program: one code, and with it a phone number where the person gives it.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
+
 use super::*;
 
 #[test]
@@ -54,6 +58,61 @@ fn who_brings_a_number_that_wechat_does_not_vouch_for_is_not_logged_in_at_all() 
     let data = json!({"code": "CODE1", "encrypted_data": "YWJj", "iv": "YWJj"});
     assert_eq!(code(&post(&mut world, "/wxgate/code/mini", &data)), "phone_number_rejected");
     assert_eq!(world.labels(), ["sns.jscode2session"]);
+}
+
+/// What `wx.getPhoneNumber` of a mini program has brought, under this session key.
+fn open_data(session_key: &str, app_id: &str, timestamp: u64) -> Value {
+    let info = json!({"phoneNumber": "13900139000", "purePhoneNumber": "13900139000", "countryCode": "86",
+                      "openId": "o-victim", "unionId": "u-victim", "watermark": {"timestamp": timestamp, "appid": app_id}});
+    let mut plaintext = info.to_string().into_bytes();
+    let pad = 16 - plaintext.len() % 16;
+    plaintext.extend(vec![u8::try_from(pad).unwrap(); pad]);
+    let mut blocks: Vec<_> = plaintext.chunks_exact(16).map(|chunk| <[u8; 16]>::try_from(chunk).unwrap().into()).collect();
+    let key = <[u8; 16]>::try_from(STANDARD.decode(session_key).unwrap()).unwrap();
+    cbc::Encryptor::<aes::Aes128>::new(&key.into(), &[9; 16].into()).encrypt_blocks(&mut blocks);
+    json!({"code": "CODE1", "encrypted_data": STANDARD.encode(blocks.concat()), "iv": STANDARD.encode([9; 16])})
+}
+
+/// MPD-02.
+#[test]
+fn encrypted_data_brings_a_number_and_nobody_s_openid() {
+    let mut world = world();
+    world.login = vec![known_to(MINI)];
+    let good = open_data(SESSION_KEY, MINI, world.now);
+    let mut for_an_app = good.clone();
+    for_an_app["ticket"] = TICKET.into();
+    assert_eq!(post(&mut world, "/wxgate/code/mini", &good).status, 200);
+    assert_eq!(post(&mut world, "/wxgate/code/launch", &for_an_app).status, 200);
+    for said in [sent(&world, "logins.create"), sent(&world, "tickets.confirm")["identity"].clone()] {
+        assert_eq!(
+            (&said["openid"], &said["unionid"], &said["phone_number"]),
+            (&json!("o1"), &json!("u1"), &json!("+8613900139000")),
+            "who it is, the code says"
+        );
+    }
+    assert!(!world.labels().contains(&"wxa.phone_number"), "nobody is asked for it");
+
+    let before = world.labels().iter().filter(|label| **label == "logins.create").count();
+    for odd in [
+        open_data(SESSION_KEY, APP, world.now),
+        open_data(SESSION_KEY, MINI, world.now - 301),
+        open_data("AAAAAAAAAAAAAAAAAAAAAA==", MINI, world.now),
+    ] {
+        assert_eq!(code(&post(&mut world, "/wxgate/code/mini", &odd)), "phone_number_rejected");
+    }
+    assert_eq!(world.labels().iter().filter(|label| **label == "logins.create").count(), before);
+}
+
+#[test]
+fn a_code_without_a_nonce_is_a_login_of_its_own_each_time() {
+    let mut world = world();
+    world.login = vec![known_to(MINI)];
+    let mut keys = std::collections::HashSet::new();
+    for _ in 0..2 {
+        assert_eq!(post(&mut world, "/wxgate/code/mini", &json!({"code": "CODE1"})).status, 200);
+        keys.insert(sent(&world, "logins.create")["idempotency_key"].to_string());
+    }
+    assert_eq!(keys.len(), 2, "a code, which others may have seen, names no login");
 }
 
 #[test]

@@ -19,10 +19,12 @@ fn with_a_message_server_everything_of_wechat_s_goes_on_once_our_part_is_done() 
             .with("content-type", "text/xml")
             .with("x-wxgate-identity", "forged")
             .with("x_user_id", "forged")
+            .with("authorization", "Bearer wxg1.x.y")
             .with("cookie", "__Host-wxgate_session=x; theirs=1");
         let forward = forwarded(post.send_as(&mut world, &client));
         assert_eq!(forward.remove, ["x-wxgate-identity", "x_user_id"], "{what}");
         assert!(forward.identity.is_none() && forward.renewed_cookie.is_none());
+        assert!(forward.remove_authorization, "{what}");
         assert_eq!(forward.cookie, CookieEdit::Replace(b"theirs=1".to_vec()));
         assert_eq!((world.labels(), results(&world)), (called.to_vec(), vec![result]), "{what}");
     }

@@ -41,6 +41,36 @@ fn the_link_leads_to_the_site_that_began_whichever_host_is_told() {
     }
 }
 
+/// A gate whose shop has two accounts to follow, with a name that would be a link in the chat.
+fn two_accounts() -> World {
+    let mut world = World::with(|configuration| {
+        let connector = |id: &str, app_id: &str| {
+            json!({"id": id, "type": "official_account_qr", "app_id": app_id, "app_secret": {"inline": "8a1f6c3e0b9d4527c4d5e6f708192a3b"},
+                   "platform": "main", "push": {"token": {"inline": TOKEN}, "encoding_aes_keys": [{"inline": KEY}]}})
+        };
+        let connectors = [connector("follow", APP), connector("follow-other", "wx00000000000000aa")];
+        configuration["connectors"].as_array_mut().unwrap().extend(connectors);
+        configuration["applications"][0]["connectors"].as_array_mut().unwrap().extend(["follow".into(), "follow-other".into()]);
+        configuration["applications"][0]["display_name"] = "<a href=\"//evil.example\">Shop</a>".into();
+    });
+    world.accounts = confirming().accounts;
+    world
+}
+
+#[test]
+fn a_ticket_of_another_account_is_no_scan_of_this_one() {
+    let mut world = two_accounts();
+    world.accounts.insert("tickets.scan", ok(json!({"answer": "done", "ticket": ticket("shop", "follow-other", "scanned")})));
+    assert_eq!(reply(now(&scan()).send(&mut world)).status, 503);
+    assert_eq!(results(&world), [("scan", "not_stored")]);
+}
+
+#[test]
+fn the_one_link_in_the_chat_is_ours() {
+    let text = said(now(&scan()).send(&mut two_accounts()), KEY);
+    assert!(text.contains("href=\"//evil.example\"Shop") && text.matches('<').count() == 2, "{text}");
+}
+
 #[test]
 fn without_a_confirmation_the_scan_itself_confirms_and_the_welcome_is_sent() {
     let mut world = unconfirmed();

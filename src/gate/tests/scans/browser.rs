@@ -45,6 +45,9 @@ fn a_person_scans_confirms_and_the_browser_is_logged_in() {
         (&json!("o-xiaoming"), &json!("u-xiaoming"), &json!("mini_program_qr"))
     );
     assert_eq!((&login["app_id"], &login["connector"], &login["profile_available"]), (&json!(MINI), &json!("scan"), &json!(false)));
+    for step in ["tickets.scan", "tickets.confirm", "tickets.redeem"] {
+        assert_eq!(stage.told(step)["client_address"], "203.0.113.7", "the audit log says from where: {step}");
+    }
     let forward = forwarded(browser.open(&mut stage.world, "/cart"));
     assert_eq!(stage.world.verified(&forward).custom.connector, "scan");
     assert_eq!(stage.steps(), [ScanStep::Started, ScanStep::Scanned, ScanStep::Confirmed, ScanStep::Collected]);
@@ -67,6 +70,24 @@ fn only_the_ticket_s_name_leaves_the_browser() {
         assert!(!text.contains(begun.poll.split("scan=").nth(1).unwrap()), "the browser's own name for it: {label}");
     }
     assert!(!begun.told.to_string().contains(&begun.ticket), "{}", begun.told);
+    let connector = stage.world.gate.config().applications[0].connector(b"scan").unwrap();
+    let key = crate::login::finish::idempotency_key(connector, &verifier, begun.ticket.as_bytes());
+    assert_eq!(stage.told("logins.create")["idempotency_key"], key, "nor does the ticket alone name the login");
+}
+
+#[test]
+fn each_code_has_a_secret_and_a_number_of_its_own() {
+    let mut stage = Stage::new();
+    let mut numbers = std::collections::HashSet::new();
+    let mut challenges = numbers.clone();
+    for _ in 0..5 {
+        Browser::default().ask_for_a_code(&mut stage, "scan");
+        let made = stage.told("tickets.create");
+        numbers.insert(made["number"].to_string());
+        challenges.insert(made["challenge"].to_string());
+    }
+    assert_eq!(challenges.len(), 5);
+    assert!(numbers.len() > 1, "{numbers:?}");
 }
 
 /// QRL-10.

@@ -53,6 +53,38 @@ fn a_made_up_ticket_spends_no_code_at_wechat() {
     assert_eq!(stage.world.calls.len(), 1);
 }
 
+#[test]
+fn a_scan_that_has_ended_spends_no_code_and_asks_nobody() {
+    let (mut stage, mut browser) = (Stage::new(), Browser::default());
+    let begun = browser.ask_for_a_code(&mut stage, "scan");
+    for state in ["cancelled", "redeemed"] {
+        stage.outside.borrow_mut().tickets.get_mut(&begun.ticket).unwrap().state = state;
+        let refused = open_mini_program(&mut stage, "xiaoming", &begun.ticket);
+        assert_eq!((refused.status, code(&refused).as_str()), (410, "scan_over"), "{state}");
+        assert_eq!(stage.count("sns.jscode2session"), 0, "{state}");
+        // While WeChat is asked.
+        let ended = stage.outside.borrow().tickets[&begun.ticket].shown();
+        stage.outside.borrow_mut().tickets.get_mut(&begun.ticket).unwrap().state = "waiting";
+        stage.mishap("tickets.scan", [ok(json!({"answer": "done", "ticket": ended}))]);
+        assert_eq!(code(&open_mini_program(&mut stage, "xiaoming", &begun.ticket)), "scan_over", "{state}");
+        stage.world.calls.clear();
+    }
+}
+
+#[test]
+fn a_code_is_confirmed_by_the_rules_of_its_own_connector() {
+    let mut stage = Stage::with(|json| {
+        let mut strict = json["connectors"][3].clone();
+        (strict["id"], strict["phone_number"]) = (json!("strict"), json!("required"));
+        json["connectors"].as_array_mut().unwrap().push(strict);
+        json["applications"][0]["connectors"].as_array_mut().unwrap().push(json!("strict"));
+    });
+    let begun = Browser::default().ask_for_a_code(&mut stage, "strict");
+    let refused = open_mini_program(&mut stage, "xiaoming", &begun.ticket);
+    assert_eq!((refused.status, code(&refused).as_str()), (410, "scan_over"), "another of the same mini program asks for no number");
+    assert_eq!(stage.state(&begun.ticket), "waiting");
+}
+
 /// MPD-04, QRL-14.
 #[test]
 fn who_scans_is_what_wechat_says_and_nothing_else() {
@@ -228,7 +260,7 @@ fn a_phone_number_that_wechat_does_not_vouch_for_confirms_nothing() {
 }
 
 /// What the account's message push has learnt, as a link in WeChat.
-fn link(stage: &Stage, ticket: &str) -> String {
+pub(super) fn link(stage: &Stage, ticket: &str) -> String {
     let config = stage.world.gate.config();
     let connector = config.applications[0].connector(b"follow").unwrap();
     let identity = TicketIdentity { app_id: ACCOUNT.into(), openid: "o-xiaoming".into(), unionid: None, profile: None, phone_number: None };
@@ -236,7 +268,7 @@ fn link(stage: &Stage, ticket: &str) -> String {
     confirmation.seal(&config.session.keys, &mut crate::http::Entropy::new([7; 32])).unwrap()
 }
 
-fn scan_account_code(stage: &mut Stage, ticket: &str, openid: &str) {
+pub(super) fn scan_account_code(stage: &mut Stage, ticket: &str, openid: &str) {
     let mut outside = stage.outside.borrow_mut();
     let kept = outside.tickets.get_mut(ticket).unwrap();
     (kept.state, kept.scanner) = ("scanned", Some(openid.into()));
