@@ -385,6 +385,39 @@ mod tests {
     }
 
     #[test]
+    fn whoever_scans_is_known_again_with_this_ticket_and_no_other() {
+        let person =
+            |openid: &str| TicketIdentity { app_id: "wx1".into(), openid: openid.into(), unionid: None, profile: None, phone_number: None };
+        let ticket = || {
+            let made = CreateTicket {
+                purpose: TicketPurpose::Scan,
+                pool: "default".into(),
+                application: "shop".into(),
+                connector: "scan".into(),
+                app_id: "wx1".into(),
+                challenge: "A".repeat(43),
+                number: None,
+                client: None,
+                client_address: None,
+                lifetime_seconds: 180,
+            };
+            Held::begin(TicketName::random().unwrap().id(), made, now())
+        };
+        let scanned = |ticket: &Held, openid: &str| match ticket.grant(Wish::Scan { platform: "main", identity: &person(openid) }, now()) {
+            Some(Granted::Moved(held)) => held.person.unwrap(),
+            other => panic!("{other:?}"),
+        };
+        let (one, other) = (ticket(), ticket());
+        assert_eq!(scanned(&one, "o1"), scanned(&one, "o1"));
+        assert_ne!(scanned(&one, "o1"), scanned(&one, "o2"));
+        assert_ne!(scanned(&one, "o1"), scanned(&other, "o1"), "nobody's scans can be told from a database that was stolen");
+    }
+
+    fn now() -> Moment {
+        Moment::from_unix(std::time::Duration::from_secs(1_800_000_000))
+    }
+
+    #[test]
     fn a_client_of_ipv6_is_known_by_its_network() {
         for (address, key) in [
             ("192.0.2.1", "192.0.2.1"),
